@@ -1,0 +1,63 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+# Each first makes the environment in .venv, which takes a minute or two once and nothing after that.
+
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+STAMP := $(VENV)/.ready
+SETUP := recsys_batch/setup
+ARGS ?=
+
+# Python workers and Airflow start programs from PATH; BLAS threads would fight Spark's tasks.
+ACTIVE = PATH="$(BIN):$$PATH" JAVA_HOME="$$($(BIN)/python -m recsys_batch.setup --java-home)" \
+	OPENBLAS_NUM_THREADS=1
+
+EXTRA_LOCK := --no-emit-index-url --no-header --no-annotate --quiet
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check lock doctor setup clean
+
+help:  ## Say what there is
+	@echo 'recsys-batch: from event logs to gated, versioned recommendations.'
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*##/\1 /p' $(firstword $(MAKEFILE_LIST)) | \
+		while read -r name text; do printf '  make %-10s%s\n' "$$name" "$$text"; done
+	@echo
+	@echo 'ARGS passes arguments on:  make test ARGS="tests/topn -k ties"'
+
+run: $(STAMP)  ## Set up, make a sample, run the whole day on it and show the result
+	@$(ACTIVE) $(BIN)/recsys-batch demo $(ARGS)
+
+test: $(STAMP)  ## Set up and run the tests
+	@$(ACTIVE) $(BIN)/pytest $(ARGS)
+
+check: $(STAMP)  ## Lint, format, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+doctor:  ## Say what this machine lacks, and the fix
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m recsys_batch.doctor; \
+	else echo 'There is no environment in $(VENV) yet: `make setup` makes it.'; exit 3; fi
+
+setup: $(STAMP)  ## Set up the environment, a JDK and Delta's jars, and nothing else
+	@echo 'Ready: $(VENV)'
+
+lock: $(STAMP)  ## Resolve the dependencies of pyproject.toml anew into the lock files
+	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 pyproject.toml \
+		--extra dev -o requirements.lock --no-emit-index-url
+	printf 'editables\nhatchling\nsetuptools\nuv\nwheel\n' | $(BIN)/uv pip compile --universal --generate-hashes \
+		--python-version 3.11 -c requirements.lock - -o $(SETUP)/bootstrap.txt \
+		$(EXTRA_LOCK)
+	printf 'asyncpg\npsycopg2-binary\n' | $(BIN)/uv pip compile --universal --generate-hashes \
+		--python-version 3.11 -c requirements.lock - -o conf/docker/postgres.txt $(EXTRA_LOCK)
+
+clean:  ## Remove the environment and every cache, but no lake
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml $(SETUP)/bootstrap.txt $(SETUP)/environment.sh
+	@PYTHON="$(PYTHON)" sh $(SETUP)/environment.sh "$(abspath $(VENV))"
+	@$(BIN)/python -m recsys_batch.setup
+	@touch $@

@@ -1,0 +1,1 @@
+"""One thin entry a stage: read, call, write. Each also runs by itself under spark-submit."""

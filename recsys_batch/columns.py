@@ -1,0 +1,74 @@
+"""Every column name of the project, once: rooms import names from here and never spell them."""
+
+# Identity. The raw user id exists in bronze tables only; from silver on there is only USER_KEY.
+USER_KEY = "user_key"  # 64 hex digits of a keyed HMAC-SHA256, null for an anonymous event
+KEY_ID = "key_id"  # which pseudonym key made USER_KEY
+ITEM_ID = "item_id"
+
+# Landing and ingest
+FILE = "file"  # path relative to the landing folder
+LINE = "line"  # 1-based line (row, for Parquet) in FILE
+RECORD = "record"  # the line as it landed
+FILE_DIGEST = "file_digest"  # SHA-256 of the file's bytes
+BATCH_ID = "batch_id"  # digest of the batch's files
+BATCH_SEQ = "batch_seq"  # 1, 2, 3, ...: the order in which batches were taken
+REASON = "reason"
+DETAIL = "detail"
+LANDED = "landed"
+ACCEPTED = "accepted"
+QUARANTINED = "quarantined"
+DUPLICATE = "duplicate"
+CONTRACT_DIGEST = "contract_digest"
+
+# Event contract
+EVENT_ID = "event_id"
+EVENT_TYPE = "event_type"
+EVENT_TIME = "event_time"  # UTC
+EVENT_DATE = "event_date"  # UTC day of EVENT_TIME, the partition of `events`
+REQUEST_ID = "request_id"
+POSITION = "position"  # 1-based slot of an impression
+PROPENSITY = "propensity"  # probability with which the logging policy showed the item
+PUBLICATION_ID = "publication_id"
+VALUE = "value"  # rating, or what the source calls value
+QUANTITY = "quantity"
+PRICE = "price"  # per unit, in the source's currency
+REGION = "region"
+DEVICE = "device"
+SURFACE = "surface"
+CONSENT = "consent"  # may this event train a model
+
+# Catalogue
+TITLE = "title"
+CATEGORY = "category"
+VALID_FROM = "valid_from"
+RECOMMENDABLE = "recommendable"
+
+# Features and models
+AS_OF = "as_of"  # the logical day; inputs are events before its end
+RUN_ID = "run_id"
+WEIGHT = "weight"
+EVENTS = "events"
+LAST_TIME = "last_time"
+FIRST_TIME = "first_time"
+IDX = "idx"  # row of the factor matrix
+FACTORS = "factors"
+SCORE = "score"
+RANK = "rank"  # 1-based
+SOURCE = "source"  # the candidate source that put an item into a list
+ITEMS = "items"
+LEVEL = "level"  # user, region or global
+SEGMENT = "segment"
+USER_ROW = "user_row"
+SEEN = "seen"  # the user already acted on the item by a type that `recommend.seen_types` names
+PART = "part"  # full: all events of the run; train: those before the hold-out
+HORIZON = "horizon"  # the last batch a run reads
+
+# Evaluation
+MODEL = "model"  # lists, popularity or champion
+METRIC = "metric"  # with its depth, such as ndcg@10
+LOW = "low"  # ends of the interval of VALUE
+HIGH = "high"
+USERS = "users"  # users measured
+DIMENSION = "dimension"  # what SEGMENT is a part of, such as activity or region
+PASSED = "passed"
+REASONS = "reasons"

@@ -1,0 +1,419 @@
+"""Frozen, typed settings: ``conf/base.yaml``, one overlay an environment, one file a dataset.
+
+Later files win key by key; unknown keys are errors. Secrets are never settings: they come from
+the environment or from files with strict permissions (`recsys_batch.ingest.pseudonyms`).
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import json
+import os
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from recsys_batch.errors import ConfigError
+
+PROJECT_CONF = Path(__file__).resolve().parent.parent / "conf"
+
+EventType = Literal[
+    "impression",
+    "view",
+    "click",
+    "add_to_cart",
+    "purchase",
+    "cancel",
+    "rating",
+    "skip",
+    "hide",
+]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SparkSettings(_Settings):
+    """How the one session is made; nothing here may change a result."""
+
+    master: str = Field("local[2]", description="Spark master; local[N] on one machine.")
+    driver_memory: str = Field("4g", description="Heap of the driver, which in local mode is all.")
+    java_options: str = Field("", description="Options of the driver's JVM.")
+    shuffle_partitions: int = Field(
+        4, ge=1, description="Partitions after a shuffle; about twice the cores."
+    )
+    conf: dict[str, str] = Field(
+        default_factory=dict, description="Further Spark configuration, passed as it is."
+    )
+
+
+class FeatureSettings(_Settings):
+    """How events become interactions."""
+
+    half_life_days: Positive | None = Field(
+        90.0, description="Days after which an event counts half; null for no decay."
+    )
+    window_days: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Events older than this many days weigh nothing; null weighs all."
+    )
+    min_user_items: int = Field(
+        1, ge=1, description="Users with fewer distinct items get no factors, only fallbacks."
+    )
+    min_item_users: int = Field(
+        1, ge=1, description="Items with fewer distinct users get no factors."
+    )
+
+
+class PopularitySettings(_Settings):
+    """The fallback of everything."""
+
+    half_life_days: Positive = Field(
+        14.0, description="Days after which an event counts half in popularity."
+    )
+
+
+class AlsSettings(_Settings):
+    """Implicit-feedback ALS (Hu, Koren, Volinsky 2008)."""
+
+    engine: Literal["implicit"] = Field(
+        "implicit", description="implicit: one machine, one CSR matrix."
+    )
+    factors: int = Field(64, ge=1, le=512, description="Dimensions of the factors.")
+    regularization: float = Field(
+        0.05, ge=0, description="L2 penalty; times an entity's events if scaled."
+    )
+    alpha: Positive = Field(10.0, description="Confidence of an interaction: 1 + alpha * weight.")
+    iterations: int = Field(15, ge=1, description="Sweeps over users and items.")
+    seed: int = Field(20260101, ge=0, description="Seed of the initial factors.")
+
+
+class RecommendSettings(_Settings):
+    """What a list is."""
+
+    n: int = Field(100, ge=1, le=1000, description="Items a list holds.")
+    seen: Literal["exclude", "allow"] = Field(
+        "exclude", description="exclude: items the user already acted on are left out."
+    )
+    seen_types: tuple[EventType, ...] = Field(
+        ("purchase", "rating"), description="Event types that make an item seen."
+    )
+    block_items: tuple[str, ...] = Field((), description="Item ids that are never recommended.")
+
+
+class EvaluationSettings(_Settings):
+    """The temporal hold-out."""
+
+    holdout_days: int = Field(7, ge=1, description="Last days before as_of, held out for metrics.")
+    k: int = Field(10, ge=1, description="Depth of precision, NDCG, MAP and hit rate.")
+    recall_k: int = Field(100, ge=1, description="Depth of recall.")
+    relevant_types: tuple[EventType, ...] = Field(
+        ("purchase",), description="Event types that count as relevant in the hold-out."
+    )
+    resamples: int = Field(1000, ge=100, description="Bootstrap resamples of users.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of the intervals.")
+    seed: int = Field(7, ge=0, description="Seed of the bootstrap.")
+
+
+class GateSettings(_Settings):
+    """What a challenger must show before it is published."""
+
+    metric: str = Field("ndcg", description="The metric compared, at `evaluation.k`.")
+    min_users: int = Field(30, ge=1, description="Hold-out users below which no verdict is given.")
+    max_loss_to_popularity: Fraction = Field(
+        0.0, description="Share by which the metric may fall below popularity's."
+    )
+    max_loss_to_champion: Fraction = Field(
+        0.05, description="Share by which the metric may fall below the champion's."
+    )
+    evidence: Literal["estimate", "interval"] = Field(
+        "estimate",
+        description="What must stay within those losses: the mean, or its whole paired interval.",
+    )
+    min_coverage: Fraction = Field(
+        0.01, description="Share of the catalogue in the first `evaluation.k` of some list."
+    )
+
+
+class PublishSettings(_Settings):
+    """How publications are kept."""
+
+    keep: int = Field(3, ge=2, description="Edge stores kept for rollback, the live one included.")
+
+
+class EdgeSettings(_Settings):
+    """The embedded store and its service."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(0, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    n: int = Field(10, ge=1, description="Items answered when the request names no n.")
+    max_age_seconds: int = Field(300, ge=0, description="Cache-Control max-age of an answer.")
+
+
+class MlflowSettings(_Settings):
+    """Where runs are tracked."""
+
+    tracking_uri: str | None = Field(
+        None, description="MLflow server or database; null: SQLite beside the lake."
+    )
+    experiment: str = Field("recsys-batch", description="Prefix of the experiment's name.")
+
+
+class TypeRule(_Settings):
+    """One line of `EventMapping.types`: the first rule whose condition holds names the type."""
+
+    type: EventType
+    when: str = Field("true", description="SQL condition over the source's columns.")
+
+
+class FileFormat(_Settings):
+    """How a source's landing files are written."""
+
+    pattern: str = Field(
+        pattern=r"^[^/]", description="Glob below the landing folder, such as events/*.csv."
+    )
+    format: Literal["csv", "jsonl"] = "csv"
+    delimiter: str = Field(",", min_length=1, max_length=1, description="CSV field separator.")
+    header: bool = Field(True, description="The first line of each CSV file names the columns.")
+    columns: tuple[str, ...] = Field(
+        (),
+        description="Column names where CSV files have no header; of JSON, keys that a day's "
+        "files may lack.",
+    )
+    encoding: str = Field("UTF-8", description="Character set of the files.")
+
+    @field_validator("encoding")
+    @classmethod
+    def _encoding_keeps_lines(cls, value: str) -> str:
+        try:
+            lines = b"\n,".decode(codecs.lookup(value).name)
+        except LookupError as error:
+            raise ValueError(f"there is no character set {value!r}") from error
+        if lines != "\n,":
+            raise ValueError(f"lines cannot be told apart in {value}; convert the files to UTF-8")
+        return value
+
+    @model_validator(mode="after")
+    def _columns_are_named(self) -> Self:
+        alike = [name.lower() for name in self.columns]
+        if len(set(alike)) < len(alike):
+            raise ValueError("columns must differ by more than capitals")
+        if self.format == "csv" and not self.header and not self.columns:
+            raise ValueError("must name the columns of CSV files without a header")
+        return self
+
+
+class EventMapping(FileFormat):
+    """Landing files of events, and which column or SQL expression gives each contract field."""
+
+    types: tuple[TypeRule, ...] = Field(min_length=1, description="Ordered event-type rules.")
+    time: str = Field(description="Column or SQL expression of the event time.")
+    time_format: str = Field(
+        "iso", description="iso, epoch_seconds, epoch_millis, or a Spark datetime pattern."
+    )
+    fields: dict[str, str] = Field(
+        description="Contract field -> source column or SQL expression; item_id is required."
+    )
+
+    @field_validator("fields")
+    @classmethod
+    def _item_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
+        if "item_id" not in value:
+            raise ValueError("must map item_id")
+        unknown = sorted(set(value) - EVENT_FIELDS)
+        if unknown:
+            raise ValueError(f"unknown contract fields {unknown}; known: {sorted(EVENT_FIELDS)}")
+        return value
+
+
+class ItemMapping(FileFormat):
+    """Landing files of the item catalogue."""
+
+    fields: dict[str, str] = Field(
+        description="item_id, title, category, price, valid_from -> column or SQL expression."
+    )
+
+    @field_validator("fields")
+    @classmethod
+    def _item_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
+        if "item_id" not in value:
+            raise ValueError("must map item_id")
+        unknown = sorted(set(value) - ITEM_FIELDS)
+        if unknown:
+            raise ValueError(f"unknown catalogue fields {unknown}; known: {sorted(ITEM_FIELDS)}")
+        return value
+
+
+EVENT_FIELDS = {
+    "event_id",
+    "user_id",
+    "item_id",
+    "request_id",
+    "position",
+    "propensity",
+    "publication_id",
+    "value",
+    "quantity",
+    "price",
+    "region",
+    "device",
+    "surface",
+    "consent",
+    "title",
+    "category",
+}
+ITEM_FIELDS = {"item_id", "title", "category", "price", "valid_from"}
+
+
+class Dataset(_Settings):
+    """A user's own files: what they look like and what they mean."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Folder of the lake it lives in.")
+    title: str = ""
+    landing: str | None = Field(None, description="Default landing folder.")
+    time_zone: str = Field("UTC", description="Zone of event times that carry none.")
+    events: EventMapping
+    items: ItemMapping | None = Field(None, description="The catalogue, if it lands as files.")
+    weights: dict[EventType, float] = Field(
+        description="Weight of each event type in training; a type not named weighs nothing."
+    )
+    max_future_hours: float = Field(
+        24.0, ge=0, description="Events later than their landing by more than this are refused."
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                f"there is no time zone {value!r}; write it like Europe/London"
+            ) from error
+        return value
+
+
+class Settings(_Settings):
+    """Everything a run depends on."""
+
+    dataset: Dataset
+    spark: SparkSettings = SparkSettings()
+    features: FeatureSettings = FeatureSettings()
+    popularity: PopularitySettings = PopularitySettings()
+    als: AlsSettings = AlsSettings()
+    recommend: RecommendSettings = RecommendSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
+    publish: PublishSettings = PublishSettings()
+    edge: EdgeSettings = EdgeSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the settings that can change a result."""
+        content = self.model_dump(
+            mode="json",
+            exclude={"spark": True, "edge": True, "mlflow": True, "publish": True}
+            | {"dataset": {"landing", "title"}},
+        )
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def conf_folder() -> Path:
+    """The configuration folder: ``$RECSYS_BATCH_CONF``, else the project's ``conf/``."""
+    return Path(os.environ.get("RECSYS_BATCH_CONF", PROJECT_CONF))
+
+
+def load_settings(
+    dataset: str,
+    *,
+    conf: Path | None = None,
+    environment: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings of a dataset.
+
+    Parameters
+    ----------
+    dataset
+        Name of ``conf/datasets/NAME.yaml``, or a path to such a file.
+    conf
+        Configuration folder; by default ``$RECSYS_BATCH_CONF``, then the project's ``conf/``.
+    environment
+        Overlay ``conf/ENVIRONMENT.yaml``; by default ``$RECSYS_BATCH_ENV``, then ``local``.
+    overrides
+        Dotted keys and values that win over every file, such as ``{"als.factors": 32}``.
+
+    Raises
+    ------
+    ConfigError
+        A file is missing or not YAML, a key is unknown, or a value is out of range.
+    """
+    folder = conf or conf_folder()
+    overlay = environment or os.environ.get("RECSYS_BATCH_ENV", "local")
+    path = Path(dataset)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = folder / "datasets" / f"{dataset}.yaml"
+    if not path.is_file():
+        known = sorted(each.stem for each in (folder / "datasets").glob("*.yaml"))
+        raise ConfigError(
+            f"there is no dataset {dataset!r}",
+            where=str(path),
+            fix=f"use one of {', '.join(known)}, or make it with `recsys-batch init FILE --name X`",
+        )
+    merged: dict[str, Any] = {}
+    for each in (folder / "base.yaml", folder / f"{overlay}.yaml", path):
+        merged = _merge(merged, read_yaml(each))
+    for key, value in (overrides or {}).items():
+        nested: Any = value
+        for part in reversed(key.split(".")):
+            nested = {part: nested}
+        merged = _merge(merged, nested)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(top)"
+        raise ConfigError(
+            f"setting {key!r}: {first['msg'].lower()}",
+            where=str(path),
+            fix="correct that key here, in conf/base.yaml or in the overlay",
+        ) from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping; raise `ConfigError` where it is missing or not one."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            "the configuration file is missing",
+            where=str(path),
+            fix="restore it, or point $RECSYS_BATCH_CONF at a folder that has it",
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"not readable as YAML ({' '.join(str(error).split())})",
+            where=str(path),
+            fix="correct the file",
+        ) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError("not a mapping of keys", where=str(path), fix="write `key: value` lines")
+    return content
+
+
+def _merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            value = _merge(merged[key], value)
+        merged[key] = value
+    return merged

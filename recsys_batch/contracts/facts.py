@@ -1,0 +1,93 @@
+"""The finished lists as one row of counts each, the form in which expectations can judge them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from recsys_batch.columns import ITEM_ID, ITEMS, SCORE, USER_KEY
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+LARGEST = sys.float_info.max  # NaN and infinity sort above it in Spark, so they fail `<= LARGEST`
+N_ITEMS = "n_items"
+N_EXPECTED = "n_expected"  # N, or all that is recommendable and unseen where that is fewer
+N_DISTINCT = "n_distinct"
+N_BLOCKED = "n_blocked"  # items that are not recommendable
+N_SEEN = "n_seen"
+N_UNSORTED = "n_unsorted"  # places where a score exceeds the one before it
+N_BAD_SCORES = "n_bad_scores"  # null, NaN or infinite
+TOPN_FACTS = (
+    USER_KEY,
+    N_ITEMS,
+    N_EXPECTED,
+    N_DISTINCT,
+    N_BLOCKED,
+    N_SEEN,
+    N_UNSORTED,
+    N_BAD_SCORES,
+)
+
+
+def topn_facts(
+    lists: DataFrame, *, n: int, recommendable: DataFrame, seen: DataFrame | None = None
+) -> DataFrame:
+    """Derive what `topn_suite` checks: one row a list, the columns `TOPN_FACTS`.
+
+    Parameters
+    ----------
+    lists
+        ``user_key`` and ``items``, an array of structs with ``item_id`` and ``score``.
+    n
+        Items a list should hold.
+    recommendable
+        ``item_id`` of every item that may be in a list, blocked items already left out.
+    seen
+        ``user_key`` and ``item_id`` of what must not be shown again; None where repeats are
+        allowed.
+    """
+    from pyspark.sql import functions as F
+
+    allowed = recommendable.select(ITEM_ID).distinct()
+    ids = F.transform(F.col(ITEMS), lambda item: item[ITEM_ID])
+    scores = F.transform(F.col(ITEMS), lambda item: item[SCORE].cast("double"))
+    flat = lists.select(USER_KEY, ids.alias("ids"), scores.alias("scores"))
+    blocked = (
+        flat.select(USER_KEY, F.explode("ids").alias(ITEM_ID))
+        .join(allowed, on=ITEM_ID, how="left_anti")
+        .groupBy(USER_KEY)
+        .agg(F.count(F.lit(1)).alias(N_BLOCKED))
+    )
+    facts = flat.join(blocked, on=USER_KEY, how="left").crossJoin(
+        F.broadcast(allowed.agg(F.count(F.lit(1)).alias("total")))
+    )
+    known = F.lit(None).cast("array<string>")
+    if seen is not None:
+        sets = (
+            seen.select(USER_KEY, ITEM_ID)
+            .join(allowed, on=ITEM_ID, how="left_semi")
+            .groupBy(USER_KEY)
+            .agg(F.collect_set(ITEM_ID).alias("known"))
+        )
+        facts = facts.join(sets, on=USER_KEY, how="left")
+        known = F.col("known")
+    rising = F.filter("scores", lambda score, i: score > F.get("scores", i - 1))
+    bad = F.filter("scores", lambda score: score.isNull() | ~(F.abs(score) <= LARGEST))
+    return facts.select(
+        USER_KEY,
+        _size("ids").alias(N_ITEMS),
+        F.least(F.lit(n), F.col("total") - _size(known)).cast("int").alias(N_EXPECTED),
+        _size(F.array_distinct("ids")).alias(N_DISTINCT),
+        F.coalesce(F.col(N_BLOCKED), F.lit(0)).alias(N_BLOCKED),
+        _size(F.array_intersect("ids", known)).alias(N_SEEN),
+        _size(rising).alias(N_UNSORTED),
+        _size(bad).alias(N_BAD_SCORES),
+    )
+
+
+def _size(array: Column | str) -> Column:
+    from pyspark.sql import functions as F
+
+    size = F.size(array)
+    return F.when(size > 0, size).otherwise(0)  # null counts as empty, whatever Spark's mode

@@ -1,0 +1,135 @@
+"""Answer bodies, serialised when a store is built; a request takes its first `n` items by a slice.
+
+A stored value is a version byte, the number of items, an offset table and the JSON text up to
+the last item. The table says where the text ends after 0, 1, 2, ... items, so an answer is that
+much of the text and the two closing brackets. A body names no user.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+from typing import Any, Literal
+
+import msgspec
+
+from recsys_batch.errors import EdgeError
+
+Level = Literal["user", "region", "global"]
+GLOBAL_KEY = "g:"
+MAX_KEY_BYTES = 511  # LMDB's limit
+
+_VERSION = 1
+_HEADER = struct.Struct("<BH")
+_END = struct.Struct("<I")
+_CLOSE = b"]}"
+_encode = msgspec.json.Encoder().encode
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One recommendation: the item, its score, and the source and reason that explain it."""
+
+    item_id: str
+    score: float
+    source: str
+    reason: str
+
+
+def user_entry(user_key: str) -> str:
+    """Return the store's key of a user's list; `user_key` is the pseudonym, never the id."""
+    return f"u:{user_key}"
+
+
+def region_entry(region: str) -> str:
+    """Return the store's key of a region's list."""
+    return f"r:{region}"
+
+
+def encode_body(*, publication_id: str, as_of: str, level: Level, items: Iterable[Item]) -> bytes:
+    """Serialise one list as the store keeps it.
+
+    Parameters
+    ----------
+    publication_id
+        The publication the list belongs to.
+    as_of
+        The logical day, ``YYYY-MM-DD``.
+    level
+        Whose list it is.
+    items
+        The list, best first; at most 65,535.
+
+    Raises
+    ------
+    EdgeError
+        A score is not a finite number, or the list is too long.
+    """
+    listed = list(items)
+    for each in listed:
+        if not math.isfinite(each.score):
+            raise EdgeError(
+                f"item {each.item_id!r} has the score {each.score}",
+                where=f"a {level} list of {publication_id}",
+                fix="drop items without a finite score before exporting",
+            )
+    if len(listed) > 0xFFFF:
+        raise EdgeError(
+            f"a list holds {len(listed)} items",
+            where=f"a {level} list of {publication_id}",
+            fix="set recommend.n to 65535 or fewer",
+        )
+    head = _encode({"publication": publication_id, "as_of": as_of, "level": level, "items": []})
+    fragments = [head[: -len(_CLOSE)], *map(_encode, listed)]
+    if len(fragments) > 2:
+        fragments[2:] = [b"," + each for each in fragments[2:]]
+    ends = list(accumulate(map(len, fragments)))
+    table = struct.pack(f"<{len(ends)}I", *ends)
+    return _HEADER.pack(_VERSION, len(listed)) + table + b"".join(fragments)
+
+
+def item_count(value: bytes) -> int:
+    """Return how many items a stored value holds; raise `EdgeError` if it is not one."""
+    if len(value) < _HEADER.size or value[0] != _VERSION:
+        raise EdgeError(
+            "a stored value is not a body this version reads",
+            where="edge store",
+            fix="export the publication again with this version",
+        )
+    return int(_HEADER.unpack_from(value)[1])
+
+
+def slice_body(value: bytes, n: int) -> bytes:
+    """Return the answer's JSON with the first `n` items of a stored value (all, if fewer)."""
+    count = item_count(value)
+    (end,) = _END.unpack_from(value, _HEADER.size + _END.size * min(n, count))
+    start = _HEADER.size + _END.size * (count + 1)
+    return value[start : start + end] + _CLOSE
+
+
+def decode_body(value: bytes) -> dict[str, Any]:
+    """Return a stored value as the answer's fields: publication, as_of, level, items."""
+    return dict(json.loads(slice_body(value, item_count(value))))
+
+
+def look_up(
+    get: Callable[[str], bytes | None], *, user_key: str | None, region: str | None
+) -> tuple[Level, bytes] | None:
+    """Return the level and value of the first list found: the user's, the region's, the global.
+
+    Parameters
+    ----------
+    get
+        A store's `get`.
+    user_key, region
+        The steps of the ladder; None skips one. An empty list counts as none.
+    """
+    if user_key is not None and (value := get(user_entry(user_key))) and item_count(value):
+        return "user", value
+    if region is not None and (value := get(region_entry(region))) and item_count(value):
+        return "region", value
+    if (value := get(GLOBAL_KEY)) and item_count(value):
+        return "global", value
+    return None

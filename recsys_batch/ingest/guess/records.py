@@ -1,0 +1,103 @@
+"""Lines to records: JSON objects, or cells between the delimiter that splits most lines alike."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from recsys_batch.config import FileFormat
+from recsys_batch.errors import LandingError
+from recsys_batch.ingest.guess.numbers import is_number
+from recsys_batch.ingest.guess.siblings import split_line
+from recsys_batch.ingest.guess.times import time_kind
+from recsys_batch.ingest.guess.words import name_is_known
+
+_DELIMITERS = (",", ";", "\t", "|")
+
+Rows = tuple[tuple[str | None, ...], ...]
+# Format, columns, records, numbers of the lines that are no record, and why by key of the format.
+Read = tuple[FileFormat, tuple[str, ...], Rows, list[int], dict[str, str]]
+
+
+def json_records(file: Path, lines: list[tuple[int, str]], encoding: str) -> Read:
+    """Read JSON lines; the columns are the keys of any of them."""
+    found: list[dict[str, str | None]] = []
+    broken: list[int] = []
+    for number, line in lines:
+        try:
+            content = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+        except (json.JSONDecodeError, RecursionError):
+            content = None
+        if isinstance(content, dict):
+            found.append({key: _json_text(value) for key, value in content.items()})
+        else:
+            broken.append(number)
+    if len(found) <= len(broken):
+        raise refused(file, "it is no JSON object a line", "write each object on one line")
+    names = tuple(sorted({key for each in found for key in each}))
+    rows = tuple(tuple(each.get(name) for name in names) for each in found)
+    made = FileFormat.model_validate({"pattern": "*", "format": "jsonl", "encoding": encoding})
+    return made, names, rows, broken, {"format": "its lines are JSON objects"}
+
+
+def _json_text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return (value or "").strip() or None
+    return json.dumps(value)
+
+
+def csv_records(file: Path, lines: list[tuple[int, str]], encoding: str) -> Read:
+    """Read delimited lines, with a header or without."""
+    delimiter, width, share = _delimiter([text for _, text in lines])
+    if width < 2:
+        hint = "convert :: to a tab" if "::" in lines[0][1] else "separate columns by , ; tab or |"
+        raise refused(file, "no delimiter splits its lines into columns", hint)
+    cells = [(number, split_line(text, delimiter)) for number, text in lines]
+    broken = [number for number, row in cells if len(row) != width]
+    rows = [tuple(cell.strip() or None for cell in row) for _, row in cells if len(row) == width]
+    header = len(cells[0][1]) == width and _is_header(rows)
+    names = tuple(f"col_{place}" for place in range(width))
+    why = {
+        "format": "its lines are delimited columns",
+        "delimiter": f"it splits {share:.1%} of the lines into {width} columns",
+        "header": "line 1 holds a number or a time, so it is a record",
+    }
+    if header:
+        names = tuple(cell or "" for cell in rows[0])
+        rows = rows[1:]
+        why["header"] = "line 1 holds names: no cell of it is a number or a time"
+    made = FileFormat(
+        pattern="*",
+        delimiter=delimiter,
+        header=header,
+        columns=() if header else names,
+        encoding=encoding,
+    )
+    return made, names, tuple(rows), broken, why
+
+
+def _delimiter(lines: list[str]) -> tuple[str, int, float]:
+    """The delimiter that splits most lines alike, then into most columns."""
+    best = (0.0, 1, ",")
+    for each in _DELIMITERS:
+        width, alike = Counter(len(split_line(line, each)) for line in lines).most_common(1)[0]
+        if width > 1:
+            best = max(best, (round(alike / len(lines), 2), width, each))
+    share, width, delimiter = best
+    return delimiter, width if share >= 0.5 else 1, share
+
+
+def _is_header(rows: list[tuple[str | None, ...]]) -> bool:
+    cells = [cell for cell in rows[0] if cell]
+    if any(is_number(cell) or time_kind([cell]) for cell in cells):
+        return False
+    if any(name_is_known(cell) for cell in cells) or len(rows) == 1:
+        return True
+    below = [{row[place] for row in rows[1:]} for place in range(len(rows[0]))]
+    return not any(cell in seen for cell, seen in zip(rows[0], below, strict=True) if cell)
+
+
+def refused(file: Path, what: str, fix: str) -> LandingError:
+    """The error of a file that cannot be taken."""
+    return LandingError(what, where=str(file), fix=fix)

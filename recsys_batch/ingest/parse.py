@@ -1,0 +1,188 @@
+"""Raw lines to columns: one string column a column of the file, and whether the line was whole."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from recsys_batch import columns as c
+from recsys_batch.config import FileFormat
+from recsys_batch.errors import MappingError
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame, SparkSession
+
+MALFORMED = "malformed"
+VALID_TEXT = "valid_text"
+# What is known of the line itself; one struct, so that a source may name its columns as it likes.
+LANDED = "_landed"
+_MOST_COLUMNS = 20_000  # the CSV parser fails beyond 20,480
+
+
+def parse_csv(raw: DataFrame, source: FileFormat, names: Sequence[str]) -> DataFrame:
+    """Split CSV lines (RFC 4180 quoting, one record a line) into the columns `names`.
+
+    A line that opens a quote and does not close it is malformed: its record goes on in the next
+    line, which this format does not allow.
+    """
+    from pyspark.sql import functions as F
+
+    schema = ", ".join(f"{_quoted(name)} STRING" for name in names)
+    options = {
+        "sep": source.delimiter,
+        "quote": '"',
+        "escape": '"',
+        "mode": "PERMISSIVE",
+        "columnNameOfCorruptRecord": "_broken",
+        "maxCharsPerColumn": "-1",
+    }
+    record = F.col(c.RECORD)
+    few = (F.length(record) < _MOST_COLUMNS) | (_count(record, source.delimiter) < _MOST_COLUMNS)
+    single = F.replace(record, F.lit('""'), F.lit(""))
+    opened = single.rlike(rf'(^|{re.escape(source.delimiter)})"[^"]*+$')
+    unclosed = (_count(record, '"') % 2 == 1) & opened
+    parsed = raw.withColumn(
+        "_row", F.from_csv(F.when(few, record), f"{schema}, _broken STRING", options)
+    )
+    row = F.col("_row")
+    return parsed.select(
+        _landed(row.isNull() | F.col("_row._broken").isNotNull() | ~few | unclosed),
+        *(F.col(f"_row.{_quoted(name)}").alias(name) for name in names),
+    )
+
+
+def json_keys(raw: DataFrame) -> tuple[str, ...]:
+    """The keys that any line has."""
+    from pyspark.sql import functions as F
+
+    keys = raw.select(F.explode(F.map_keys(_json_object(F.col(c.RECORD)))).alias("key"))
+    return tuple(sorted(row["key"] for row in keys.distinct().collect()))
+
+
+def parse_jsonl(raw: DataFrame, keys: Sequence[str]) -> DataFrame:
+    """Read one JSON object a line into a column a key; keys that differ by case only are one."""
+    from pyspark.sql import functions as F
+
+    spellings: dict[str, list[str]] = {}
+    for key in sorted(set(keys), reverse=True):  # small letters come first
+        spellings.setdefault(key.lower(), []).append(key)
+    row = F.col("_row")
+    return raw.withColumn("_row", _json_object(F.col(c.RECORD))).select(
+        _landed(row.isNull()),
+        *(F.coalesce(*(row[key] for key in same)).alias(same[0]) for same in spellings.values()),
+    )
+
+
+def _json_object(record: Column) -> Column:
+    """The one object of a line, as a map; null where the line is anything else.
+
+    Spark reads the first value of a text and ignores what follows; as the only member of an
+    array, an object followed by anything is an error.
+    """
+    from pyspark.sql import functions as F
+
+    text = F.concat(F.lit("["), record, F.lit("]"))
+    members = F.from_json(text, "ARRAY<MAP<STRING, STRING>>", {"mode": "PERMISSIVE"})
+    whole = (F.size(members) == 1) & record.rlike(r"\}\s*$")
+    return F.when(whole, F.get(members, F.lit(0)))
+
+
+def _landed(malformed: Column) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.struct(
+        *(c.FILE, c.LINE, c.RECORD),
+        F.is_valid_utf8(c.RECORD).alias(VALID_TEXT),
+        malformed.alias(MALFORMED),
+    ).alias(LANDED)
+
+
+def _count(text: Column, character: str) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.length(text) - F.length(F.replace(text, F.lit(character), F.lit("")))
+
+
+def landed_columns() -> list[Column]:
+    """File, line, record, valid_text and malformed of a parsed line."""
+    from pyspark.sql import functions as F
+
+    names = (c.FILE, c.LINE, c.RECORD, VALID_TEXT, MALFORMED)
+    return [F.col(f"{LANDED}.{name}").alias(name) for name in names]
+
+
+@contextmanager
+def forgiving(spark: SparkSession) -> Iterator[None]:
+    """Let SQL analysed meanwhile give null where a value does not fit, instead of an error.
+
+    A data set's own expressions meet dirty values; one such line must not stop a batch.
+    """
+    name = "spark.sql.ansi.enabled"
+    before = spark.conf.get(name)
+    spark.conf.set(name, "false")
+    try:
+        yield
+    finally:
+        spark.conf.set(name, str(before))
+
+
+def mapped(frame: DataFrame, fields: Mapping[str, str], *, where: str) -> dict[str, Column]:
+    """Resolve each contract field to a column of `frame`, trimmed, empty as null.
+
+    Parameters
+    ----------
+    fields
+        Contract field to a column's name or an SQL expression over the columns.
+    where
+        What to name in errors, such as the file whose columns these are.
+
+    Raises
+    ------
+    MappingError
+        A field names a column that the file does not have, or is not SQL.
+    """
+    from pyspark.sql import functions as F
+
+    found = {name.lower(): name for name in frame.columns if name != LANDED}
+    resolved: dict[str, Column] = {}
+    for field, expression in fields.items():
+        if expression.lower() in found:
+            column = F.col(_quoted(found[expression.lower()]))
+        else:
+            _require_resolvable(frame, field, expression, list(found.values()), where)
+            column = F.expr(expression)
+        text = F.trim(column.cast("string"))
+        resolved[field] = F.when(text != "", text)
+    return resolved
+
+
+def _require_resolvable(
+    frame: DataFrame, field: str, expression: str, found: Sequence[str], where: str
+) -> None:
+    from pyspark.errors import AnalysisException, ParseException
+    from pyspark.sql import functions as F
+
+    try:
+        frame.select(F.expr(expression)).schema  # noqa: B018  analysis happens here
+    except (AnalysisException, ParseException) as error:
+        parameters = error.getMessageParameters() or {}
+        missing = parameters.get("objectName", "").replace("`", "")
+        near = difflib.get_close_matches(missing or expression, found, n=1)
+        guess = f" (did you mean {near[0]!r}?)" if near else ""
+        what = (
+            f"field {field!r} maps to {expression!r}, but there is no column {missing!r}{guess}"
+            if missing
+            else f"field {field!r} maps to {expression!r}, which is neither a column nor SQL"
+        )
+        raise MappingError(
+            what,
+            where=where,
+            fix=f"map it to one of {', '.join(found)} in the dataset's YAML",
+        ) from error
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"

@@ -1,0 +1,178 @@
+"""Looking at a dataset and moving its live pointer: everything here works without Spark."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from recsys_batch import columns as c
+from recsys_batch.config import Settings, load_settings
+from recsys_batch.edge.bodies import decode_body, look_up
+from recsys_batch.edge.retention import kept_publications
+from recsys_batch.edge.rollback import rollback
+from recsys_batch.edge.store import EdgeStore, store_folder
+from recsys_batch.errors import LakeError, PublicationError
+from recsys_batch.ingest.pseudonyms import load_key
+from recsys_batch.job import actor
+from recsys_batch.lake.ledger import read_rows
+from recsys_batch.models.champion import name_champion
+from recsys_batch.publish.exports import copy_exports, export_folder
+from recsys_batch.publish.manifest import manifests
+from recsys_batch.publish.pointer import read_current
+
+
+def dataset_home(dataset: str, lake: str) -> tuple[Path, Settings]:
+    """Folder and settings of a dataset in a lake; raise `LakeError` where it was never run."""
+    settings = load_settings(dataset)
+    home = Path(lake).absolute() / settings.dataset.name
+    if not home.is_dir():
+        raise LakeError(
+            f"dataset {settings.dataset.name!r} was never run here",
+            where=str(home),
+            fix="run `recsys-batch run` first, or name the lake with --lake DIR",
+        )
+    return home, settings
+
+
+def live_publication(home: Path) -> str:
+    """Id of the live publication; raise `PublicationError` where there is none."""
+    live = read_current(home)
+    if live is None:
+        raise PublicationError(
+            "nothing is live yet",
+            where=str(home),
+            fix="run a day with `recsys-batch run` until its last stage",
+        )
+    return live
+
+
+def live_list(user: str, *, dataset: str, lake: str, region: str | None, n: int) -> dict[str, Any]:
+    """The live list that the edge would answer with, and whose it is."""
+    home, _ = dataset_home(dataset, lake)
+    key, _ = load_key(create=False)
+    with EdgeStore(store_folder(home, live_publication(home))) as store:
+        found = look_up(store.get, user_key=key.user_key(user), region=region)
+    if found is None:
+        raise PublicationError(
+            "the live publication holds no list at all",
+            where=str(home),
+            fix="roll back with `recsys-batch rollback`",
+        )
+    body = decode_body(found[1])
+    return {**body, "items": body["items"][:n]}
+
+
+def list_text(found: dict[str, Any]) -> str:
+    """A list as lines: place, item, score, source and reason."""
+    head = f"{found['level']} list of publication {found['publication']} (day {found['as_of']})"
+    lines = [
+        f"{place:>3}  {item['item_id']:<16} {item['score']:>8.4f}  {item['source']:<14} "
+        f"{item['reason']}"
+        for place, item in enumerate(found["items"], start=1)
+    ]
+    return "\n".join([head, *lines])
+
+
+def publication_rows(*, dataset: str, lake: str) -> list[dict[str, Any]]:
+    """Sealed publications with their status: live, kept (for rollback) or retired."""
+    home, _ = dataset_home(dataset, lake)
+    live, kept = read_current(home), set(kept_publications(home))
+    rows = []
+    for each in manifests(home):
+        name = each["publication_id"]
+        state = "live" if name == live else "kept" if name in kept else "retired"
+        rows.append({**each, "status": state})
+    return rows
+
+
+def publications_text(rows: list[dict[str, Any]]) -> str:
+    """Publications as lines, oldest first."""
+    if not rows:
+        return "no publication yet"
+    return "\n".join(
+        f"{row['publication_id']}  {row['status']:<8} {row['rows']['topn_user']:>8} users  "
+        + "  ".join(f"{name} {row['metrics'][name]:.4f}" for name in _shown(row))
+        for row in rows
+    )
+
+
+def _shown(row: dict[str, Any]) -> list[str]:
+    return [name for name in sorted(row["metrics"]) if name.startswith(("ndcg", "recall"))]
+
+
+def dataset_status(*, dataset: str, lake: str) -> dict[str, Any]:
+    """What is live, its decision, and the conservation of rows over all batches."""
+    home, settings = dataset_home(dataset, lake)
+    live = read_current(home)
+    sealed = {each["publication_id"]: each for each in manifests(home)}
+    batches = read_rows(home, "batches", status="complete")
+    names = (c.LANDED, c.ACCEPTED, c.QUARANTINED, c.DUPLICATE)
+    decision = read_rows(home, "decisions", run_id=live) if live else []
+    return {
+        "dataset": settings.dataset.name,
+        "home": str(home),
+        "live": live,
+        "metrics": sealed.get(live or "", {}).get("metrics", {}),
+        "decision": decision[0]["reasons"] if decision else [],
+        "files": len(batches),
+        "rows": {name: sum(row[name] for row in batches) for name in names},
+        "publications": len(sealed),
+    }
+
+
+def status_text(found: dict[str, Any]) -> str:
+    """The status as lines."""
+    rows = found["rows"]
+    lines = [
+        f"dataset {found['dataset']} in {found['home']}",
+        f"live: {found['live'] or 'nothing yet'} ({found['publications']} publications)",
+        f"rows: {rows['landed']} landed from {found['files']} files = {rows['accepted']} accepted "
+        f"+ {rows['quarantined']} quarantined + {rows['duplicate']} duplicate",
+        *(f"  {name}: {value:.4f}" for name, value in sorted(found["metrics"].items())),
+        *(f"  gate: {reason}" for reason in found["decision"]),
+    ]
+    return "\n".join(lines)
+
+
+def roll_back(*, dataset: str, lake: str, to: str | None) -> str:
+    """Move the live pointer back and say so."""
+    home, settings = dataset_home(dataset, lake)
+    move = rollback(home, to=to, actor=actor(), at=dt.datetime.now(dt.UTC))
+    name_champion(home, settings, move.current)
+    return f"live: {move.current} (before: {move.before})"
+
+
+def copy_live_exports(to: Path, *, dataset: str, lake: str) -> str:
+    """Copy the live publication's plain exports, each file verified, and say so."""
+    home, _ = dataset_home(dataset, lake)
+    publication_id = live_publication(home)
+    manifest = copy_exports(export_folder(home, publication_id), to)
+    return f"{to}: {len(manifest['files'])} files of publication {publication_id}, all verified"
+
+
+def serve_live(*, dataset: str, lake: str, host: str | None, port: int | None) -> None:
+    """Serve the live publication until interrupted."""
+    from recsys_batch.edge.service import serve
+
+    home, settings = dataset_home(dataset, lake)
+    key, _ = load_key(create=False)
+    serve(
+        home,
+        host=host or settings.edge.host,
+        port=settings.edge.port if port is None else port,
+        user_key=key.user_key,
+        n=settings.edge.n,
+        max_age_seconds=settings.edge.max_age_seconds,
+    )
+
+
+def first_listed_user(home: Path, users: list[str]) -> str | None:
+    """The first of raw user ids that has a list of their own, for showing one."""
+    key, _ = load_key(create=False)
+    with EdgeStore(store_folder(home, live_publication(home))) as store:
+        for user in users:
+            found = look_up(store.get, user_key=key.user_key(user), region=None)
+            if found and found[0] == "user":
+                return user
+    return None

@@ -1,0 +1,208 @@
+"""What every job shares: its arguments, settings, session, landing folder, log and run."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime as dt
+import getpass
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recsys_batch.config import Settings, load_settings
+from recsys_batch.errors import TRACEBACK, ConfigError, LandingError, RecsysError
+from recsys_batch.ingest.landing import require_folder
+from recsys_batch.lake.digests import code_version
+from recsys_batch.lake.failures import spark_failure
+from recsys_batch.lake.logs import LOG, log_file
+from recsys_batch.lake.runs import Run, open_run
+from recsys_batch.lake.session import make_session
+from recsys_batch.lake.store import Lake, write_lock
+
+
+@dataclass(frozen=True)
+class Job:
+    """A stage's surroundings.
+
+    Attributes
+    ----------
+    settings
+        Everything configured.
+    lake
+        The dataset's tables.
+    landing
+        Folder that the files land in, as given; None where none was.
+    day
+        The logical day (UTC).
+    now
+        The instant the process began; for audit and landing, never for a result.
+    say
+        Called with a line for the user.
+    progress
+        Called with what is being done, the steps done and the steps in all.
+    """
+
+    settings: Settings
+    lake: Lake
+    landing: Path | None
+    day: dt.date
+    now: dt.datetime
+    say: Callable[[str], None] = field(default=lambda _line: None)
+    progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
+
+    @property
+    def home(self) -> Path:
+        """Folder of the dataset in the lake."""
+        return self.lake.home
+
+    def steps(self, what: str) -> Callable[[int, int], None]:
+        """A callback of steps done and steps in all that reports them as progress of `what`."""
+        return lambda done, steps: self.progress(what, done, steps)
+
+    def open_run(self) -> Run:
+        """The day's run, as `validate` opened it."""
+        return open_run(
+            self.home,
+            as_of=self.day,
+            config_digest=self.settings.digest(),
+            code_version=code_version(),
+        )
+
+    def landing_folder(self) -> Path:
+        """The landing folder; raise `LandingError` where neither caller nor dataset names one."""
+        if self.landing is not None:
+            return self.landing
+        if self.settings.dataset.landing is None:
+            raise LandingError(
+                "no landing folder is named",
+                where=f"dataset {self.settings.dataset.name}",
+                fix="add --landing DIR, or `landing:` to the dataset's YAML",
+            )
+        return Path(self.settings.dataset.landing)
+
+
+def actor() -> str:
+    """Who runs this, for the audit log: the user's name, or the number of one without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def parse_day(text: str) -> dt.date:
+    """Read YYYY-MM-DD.
+
+    Raises
+    ------
+    ConfigError
+        It is no such day.
+    """
+    try:
+        day = dt.datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=dt.UTC).date()
+    except ValueError as error:
+        raise ConfigError(
+            f"{text!r} is not a day", where="--date", fix="write it as YYYY-MM-DD"
+        ) from error
+    return day
+
+
+@contextlib.contextmanager
+def opened(
+    *,
+    dataset: str,
+    day: str,
+    landing: str | None,
+    lake: str,
+    overrides: dict[str, Any] | None = None,
+    say: Callable[[str], None],
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
+) -> Iterator[Job]:
+    """Open a dataset for writing: settings, lock, session and log file.
+
+    Raises
+    ------
+    RecsysError
+        Anything a user can set right; nothing was written.
+    """
+    settings = load_settings(dataset, overrides=overrides)
+    logical_day = parse_day(day)
+    if landing is not None:
+        require_folder(Path(landing))
+    home = Path(lake).absolute() / settings.dataset.name
+    with write_lock(home), log_file(home):
+        spark = make_session(settings.spark)
+        yield Job(
+            settings=settings,
+            lake=Lake(spark, home),
+            landing=Path(landing) if landing else None,
+            day=logical_day,
+            now=dt.datetime.now(dt.UTC),
+            say=say,
+            progress=progress,
+        )
+
+
+@contextlib.contextmanager
+def timed_stage(job: Job, name: str) -> Iterator[None]:
+    """Log a stage's start, end, seconds and failure.
+
+    Raises
+    ------
+    StageError
+        Spark failed; its own error is the cause.
+    """
+    fields = {"dataset": job.settings.dataset.name, "stage": name, "as_of": job.day.isoformat()}
+    start = time.perf_counter()
+    LOG.info("stage started", extra={"fields": fields})
+    try:
+        yield
+    except Exception as error:
+        kind = type(error).__name__
+        where = f"stage {name} of {job.day}, {job.home}"
+        told = error if isinstance(error, RecsysError) else spark_failure(error, where=where)
+        LOG.error(
+            "stage failed: %s",
+            kind if told is None else told,
+            extra={"fields": {**fields, "error": kind}},
+        )
+        if told is None or told is error:
+            raise
+        raise told from error
+    seconds = round(time.perf_counter() - start, 3)
+    LOG.info("stage ended", extra={"fields": {**fields, "seconds": seconds}})
+
+
+def main(name: str, run: Callable[[Job], object]) -> None:
+    """Run a stage as a script: ``spark-submit jobs/NAME.py --dataset X --date DAY``.
+
+    A `RecsysError` ends it with one sentence on standard error and the error's exit code.
+    """
+    parser = argparse.ArgumentParser(description=f"Run the stage {name} of one day.")
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--date", required=True, help="logical day, YYYY-MM-DD")
+    parser.add_argument("--landing", help="landing folder; default: the dataset's")
+    parser.add_argument("--lake", default=os.environ.get("RECSYS_BATCH_LAKE", "lake"))
+    given = parser.parse_args()
+
+    def say(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    try:
+        with opened(
+            dataset=given.dataset, day=given.date, landing=given.landing, lake=given.lake, say=say
+        ) as job:
+            with timed_stage(job, name):
+                run(job)
+            job.lake.spark.stop()
+    except RecsysError as error:
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,81 @@
+"""Runs: what a day's run reads and how it is made, which together give it its id."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from recsys_batch import columns as c
+from recsys_batch.errors import LakeError
+from recsys_batch.lake.ledger import read_rows, replace_rows
+
+
+@dataclass(frozen=True)
+class Run:
+    """Identity of a run. Its id is also its publication's.
+
+    Attributes
+    ----------
+    run_id
+        ``{as_of}-{12 hex digits}`` of the other fields, the horizon excepted: batches that bring
+        nothing up to the day change nothing.
+    as_of
+        The logical day (UTC).
+    horizon
+        Last batch that it reads.
+    events_digest, events
+        Order-free digest and number of the events and catalogue rows that it sees.
+    config_digest, code_version
+        Settings and code that it runs with.
+    """
+
+    run_id: str
+    as_of: dt.date
+    horizon: int
+    events_digest: str
+    events: int
+    config_digest: str
+    code_version: str
+
+
+def make_run(
+    *,
+    dataset: str,
+    as_of: dt.date,
+    horizon: int,
+    events_digest: str,
+    events: int,
+    config_digest: str,
+    code_version: str,
+) -> Run:
+    """Name a run by its content."""
+    text = "\n".join((dataset, as_of.isoformat(), events_digest, config_digest, code_version))
+    run_id = f"{as_of.isoformat()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return Run(run_id, as_of, horizon, events_digest, events, config_digest, code_version)
+
+
+def store_run(home: Path, run: Run) -> None:
+    """Record a run; a repeat changes nothing."""
+    replace_rows(home, "runs", [asdict(run)], run_id=run.run_id, horizon=run.horizon)
+
+
+def open_run(home: Path, *, as_of: dt.date, config_digest: str, code_version: str) -> Run:
+    """The run of a day that `validate` opened last with these settings and this code.
+
+    Raises
+    ------
+    LakeError
+        There is none.
+    """
+    rows = read_rows(
+        home, "runs", as_of=as_of, config_digest=config_digest, code_version=code_version
+    )
+    if not rows:
+        raise LakeError(
+            f"no run of {as_of} was opened with these settings and this code",
+            where=str(home),
+            fix="run `recsys-batch validate` for that day first, or the whole day with `run`",
+        )
+    return Run(**max(rows, key=lambda row: row[c.HORIZON]))

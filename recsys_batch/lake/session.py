@@ -1,0 +1,129 @@
+"""The session factory: the only place that starts Spark."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_batch.config import SparkSettings
+from recsys_batch.errors import SetupError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_LOG4J = Path(__file__).with_name("log4j2.properties")
+_LEAST_HEAP = 450 * 2**20  # bytes; Spark itself refuses less
+
+
+def make_session(settings: SparkSettings, *, app: str = "recsys-batch") -> SparkSession:
+    """Return the Spark session, started where there is none.
+
+    The same call serves local mode, a cluster, and a script under spark-submit, whose master wins.
+
+    Raises
+    ------
+    SetupError
+        No JDK, no Delta jars, too little memory, or a JVM that does not start.
+    """
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # a Spark task is the unit of parallel work
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    if not submitted:
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        _require_memory(settings.driver_memory)
+        _require_java()
+    _require_delta_jars()
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.appName(app)
+    if not submitted:
+        builder = builder.master(settings.master)
+    for key, value in {**_defaults(settings), **settings.conf}.items():
+        builder = builder.config(key, value)
+    try:
+        session = builder.getOrCreate()
+    except Exception as error:  # the JVM's failures come as many types
+        raise SetupError(
+            f"Spark did not start ({' '.join(str(error).split())[:200]})",
+            where=f"spark.master {settings.master}",
+            fix="run `recsys-batch doctor` and follow what it says",
+        ) from error
+    session.sparkContext.setLogLevel("ERROR")
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # the error raised says it better
+    return session
+
+
+def java_options(settings: SparkSettings) -> str:
+    """Options of the driver's JVM; a script under spark-submit must be given them."""
+    own = ("-Duser.timezone=UTC", f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}")
+    return " ".join((*own, settings.java_options)).strip()
+
+
+def _defaults(settings: SparkSettings) -> dict[str, str]:
+    return {
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.extraJavaOptions": java_options(settings),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        # Line numbers are counted over a file's splits twice; how many executors are there at
+        # the moment must not change the splits.
+        "spark.sql.files.minPartitionNum": str(settings.shuffle_partitions),
+        "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
+        # Delta's default of 50 partitions for a snapshot makes every small commit slow.
+        "spark.databricks.delta.snapshotPartitions": "2",
+        # Statistics of columns would hold identifiers in the log; partitions do the pruning.
+        "spark.databricks.delta.properties.defaults.dataSkippingNumIndexedCols": "0",
+        # Readers without Spark cannot all read deletion vectors.
+        "spark.databricks.delta.properties.defaults.enableDeletionVectors": "false",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.python.worker.reuse": "true",
+        "spark.driver.maxResultSize": "2g",
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    }
+
+
+def _require_memory(wanted: str) -> None:
+    from recsys_batch.setup.machine import available_memory, parse_memory
+
+    need, free = parse_memory(wanted), available_memory()
+    if need < _LEAST_HEAP:
+        raise SetupError(
+            f"{wanted} is less than Spark starts with",
+            where="spark.driver_memory",
+            fix="give it 512m or more",
+        )
+    if free is not None and free < need:
+        raise SetupError(
+            f"{wanted} of memory asked for, {free // 2**20} MiB available",
+            where="spark.driver_memory",
+            fix="close other programs, or lower it with --set spark.driver_memory=1g",
+        )
+
+
+def _require_java() -> None:
+    from recsys_batch.setup.jdk import require_java
+
+    os.environ["JAVA_HOME"] = str(require_java().home)
+
+
+def _require_delta_jars() -> None:
+    from recsys_batch.setup.jars import jars_present
+
+    if not jars_present():
+        raise SetupError(
+            "Delta's jars are not in Spark's jars folder",
+            where="pyspark/jars",
+            fix="run `python -m recsys_batch.setup` once, with a network",
+        )

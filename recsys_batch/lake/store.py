@@ -1,0 +1,237 @@
+"""Reading and idempotent writing of the lake's tables with Spark."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_batch.errors import LakeError
+from recsys_batch.lake.tables import TABLES
+
+if TYPE_CHECKING:
+    import deltalake
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The tables of one dataset.
+
+    Parameters
+    ----------
+    spark
+        The session.
+    home
+        Folder of the dataset, ``LAKE/DATASET``.
+    """
+
+    spark: SparkSession
+    home: Path
+
+    def path(self, name: str) -> str:
+        """Where table `name` lies."""
+        return str(table_path(self.home, name))
+
+    def exists(self, name: str) -> bool:
+        """Whether table `name` has a first version."""
+        return has_version(Path(self.path(name)))
+
+    def read(self, name: str, **equal: object) -> DataFrame:
+        """Rows of table `name` whose columns equal the values given; none where it is new.
+
+        Raises
+        ------
+        LakeError
+            The folder exists but is not a readable Delta table.
+        """
+        from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+        from pyspark.errors import PySparkException
+        from pyspark.sql import functions as F
+
+        table = TABLES[name]
+        if not self.exists(name):
+            refuse_half_written(Path(self.path(name)))
+            nothing = ", ".join(
+                f"CAST(NULL AS {kind}) AS {each}" for each, kind, _ in table.columns
+            )
+            return self.spark.sql(f"SELECT {nothing} WHERE false")
+        try:
+            frame = self.spark.read.format("delta").load(self.path(name)).select(*table.names)
+        except (PySparkException, Py4JError) as error:
+            raise unreadable(Path(self.path(name)), error) from error
+        for column, value in equal.items():
+            frame = frame.where(F.col(column) == F.lit(value))
+        return frame
+
+    def replace(self, name: str, frame: DataFrame, **owned: object) -> None:
+        """Write `frame` in place of the rows whose columns equal the values of `owned`.
+
+        One Delta commit: readers see all of it or none of it, and a repeat leaves the same rows.
+        """
+        self._ensure(name)
+        writer = self._writer(name, frame).mode("overwrite")
+        if owned:
+            writer = writer.option("replaceWhere", predicate(owned))
+        writer.save(self.path(name))
+
+    def append(self, name: str, frame: DataFrame) -> None:
+        """Add `frame` to the table in one commit."""
+        self._ensure(name)
+        self._writer(name, frame).mode("append").save(self.path(name))
+
+    def delete(self, name: str, **equal: object) -> None:
+        """Remove the rows whose columns equal the values given, where the table exists."""
+        from delta.tables import DeltaTable
+
+        if self.exists(name):
+            DeltaTable.forPath(self.spark, self.path(name)).delete(predicate(equal))
+
+    def version(self, name: str) -> int:
+        """Delta version of the table; -1 where it is new."""
+        log = Path(self.path(name)) / "_delta_log"
+        versions = [int(each.stem) for each in log.glob("*.json") if each.stem.isdigit()]
+        return max(versions, default=-1)
+
+    def _ensure(self, name: str) -> None:
+        if not self.exists(name):
+            from deltalake import Schema
+
+            empty = self.spark.createDataFrame([], TABLES[name].ddl)
+            create_table(self.home, name, Schema.from_json(empty.schema.json()))
+
+    def _writer(self, name: str, frame: DataFrame):  # type: ignore[no-untyped-def]
+        from pyspark.sql import functions as F
+
+        table = TABLES[name]
+        conformed = frame.select(
+            *(F.col(column).cast(kind).alias(column) for column, kind, _ in table.columns)
+        )
+        writer = conformed.write.format("delta")
+        return writer.partitionBy(*table.partition_by) if table.partition_by else writer
+
+
+def has_version(folder: Path) -> bool:
+    """Whether a table's folder holds a committed version."""
+    return any((folder / "_delta_log").glob("*.json"))
+
+
+def create_table(home: Path, name: str, schema: deltalake.Schema | pa.Schema) -> None:
+    """Commit an empty first version, before any data file is written.
+
+    So a kill in the midst of the first write leaves files that no version names, as in any other,
+    and data without a log are always damage.
+
+    Raises
+    ------
+    LakeError
+        The table cannot be written.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    path = table_path(home, name)
+    refuse_half_written(path)
+    try:
+        DeltaTable.create(
+            str(path),
+            schema,
+            partition_by=list(TABLES[name].partition_by) or None,
+            configuration={"delta.dataSkippingNumIndexedCols": "0"},
+        )
+    except (DeltaError, OSError) as error:
+        raise unwritable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> LakeError:
+    """The error of a table that cannot be read."""
+    return LakeError(
+        f"the table cannot be read ({' '.join(str(error).split())[:200]})",
+        where=str(path),
+        fix="restore it from a copy, or run the day again from landing in a new lake",
+    )
+
+
+def unwritable(path: Path, error: Exception) -> LakeError:
+    """The error of a table that cannot be written."""
+    return LakeError(
+        f"the table cannot be written ({' '.join(str(error).split())[:200]})",
+        where=str(path),
+        fix="free disk space or correct the folder's rights, and run again",
+    )
+
+
+def refuse_half_written(folder: Path) -> None:
+    """Raise `LakeError` where a table's folder holds data but no version."""
+    if folder.is_dir() and not has_version(folder) and any(folder.rglob("*.parquet")):
+        raise LakeError(
+            "data files without a Delta log",
+            where=str(folder),
+            fix="restore the folder from a copy, or remove it and run again from landing",
+        )
+
+
+def table_path(home: Path, name: str) -> Path:
+    """Where table `name` of the dataset at `home` lies."""
+    return home / TABLES[name].layer / name
+
+
+def predicate(equal: Mapping[str, object]) -> str:
+    """SQL condition that columns equal values."""
+    return " AND ".join(f"{column} = {_literal(value)}" for column, value in equal.items())
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
+
+
+@contextmanager
+def write_lock(home: Path) -> Iterator[None]:
+    """Hold the dataset's one writer lock; the system frees it when the process dies.
+
+    Raises
+    ------
+    LakeError
+        Another process writes, or the folder cannot be written.
+    """
+    odd = sorted(set(str(home)) & set("%[]^|"))
+    if odd:  # deltalake makes an address of the path, which these do not survive
+        raise LakeError(
+            f"the lake cannot lie below a folder with {' '.join(odd)} in its name",
+            where=str(home),
+            fix="name another folder with --lake DIR",
+        )
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        handle = (home / ".lock").open("a+")
+    except OSError as error:
+        raise LakeError(
+            f"the lake cannot be written ({error.strerror})",
+            where=str(home),
+            fix="name a folder you may write with --lake DIR",
+        ) from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            handle.seek(0)
+            holder = handle.read().strip() or "unknown"
+            raise LakeError(
+                f"locked by process {holder}",
+                where=str(home),
+                fix="wait until that run ends, or stop it",
+            ) from error
+        handle.truncate(0)
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield

@@ -1,0 +1,381 @@
+"""Registry of tables: layer, schema, keys and partitioning of each, as data.
+
+Light to import: schemas are DDL strings. `docs/architecture.md` and the data dictionary are made
+from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Layer = Literal["bronze", "silver", "gold"]
+
+LIST_ITEM = "STRUCT<item_id: STRING, score: FLOAT, source: STRING, reason: STRING>"
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table holds.
+
+    Attributes
+    ----------
+    name, layer
+        It lies at ``LAKE/DATASET/layer/name``.
+    columns
+        (name, Spark SQL type, meaning) of each column.
+    keys
+        Columns that together name a row once.
+    partition_by
+        Columns of the folders; never an identifier of a person.
+    summary
+        What a row is.
+    """
+
+    name: str
+    layer: Layer
+    columns: tuple[tuple[str, str, str], ...]
+    keys: tuple[str, ...]
+    partition_by: tuple[str, ...]
+    summary: str
+
+    @property
+    def ddl(self) -> str:
+        """The schema as Spark DDL."""
+        return ", ".join(f"{name} {kind}" for name, kind, _ in self.columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(name for name, _, _ in self.columns)
+
+
+_RUN = ("run_id", "STRING", "the run, which is also its publication")
+_PART = ("part", "STRING", "full: all events of the run; train: those before the hold-out")
+_BATCH = ("batch_seq", "BIGINT", "the batch that brought the row")
+
+_RAW = (
+    _BATCH,
+    ("file", "STRING", "path below the landing folder"),
+    ("line", "BIGINT", "1-based line of the file"),
+    ("record", "STRING", "the line as it landed, holding raw ids"),
+)
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        Table(
+            "raw_events",
+            "bronze",
+            _RAW,
+            ("file", "line"),
+            ("batch_seq",),
+            "a landed line of an event file",
+        ),
+        Table(
+            "raw_items",
+            "bronze",
+            _RAW,
+            ("file", "line"),
+            ("batch_seq",),
+            "a landed line of a catalogue file",
+        ),
+        Table(
+            "quarantine",
+            "bronze",
+            (
+                *_RAW,
+                ("source", "STRING", "events or items"),
+                ("reason", "STRING", "code of the contract rule that the line broke"),
+                ("detail", "STRING", "what was found, in words"),
+            ),
+            ("file", "line"),
+            ("batch_seq",),
+            "a landed line that broke the contract",
+        ),
+        Table(
+            "batches",
+            "silver",
+            (
+                ("batch_seq", "BIGINT", "1, 2, 3, ... in the order taken"),
+                ("batch_id", "STRING", "digest of the batch's file names and contents"),
+                ("source", "STRING", "events or items"),
+                ("status", "STRING", "started or complete"),
+                ("contract_digest", "STRING", "contract and mapping the lines were read with"),
+                ("file", "STRING", "path below the landing folder"),
+                ("file_digest", "STRING", "SHA-256 of the file's bytes"),
+                ("bytes", "BIGINT", "size of the file"),
+                ("landed", "BIGINT", "records in the file"),
+                ("accepted", "BIGINT", "records that became rows"),
+                ("quarantined", "BIGINT", "records that broke the contract"),
+                ("duplicate", "BIGINT", "records that were there already"),
+            ),
+            ("batch_seq", "file"),
+            (),
+            "a file taken by a batch, with its conservation of rows",
+        ),
+        Table(
+            "events",
+            "silver",
+            (
+                ("event_id", "STRING", "the source's id, or a digest of the content"),
+                ("user_key", "STRING", "keyed HMAC-SHA256 of the user id; null: anonymous"),
+                ("key_id", "STRING", "the pseudonym key that made user_key"),
+                ("item_id", "STRING", "item"),
+                ("event_type", "STRING", "impression, view, click, purchase, ..."),
+                ("event_time", "TIMESTAMP", "when it happened, UTC"),
+                ("event_date", "DATE", "UTC day of event_time"),
+                ("value", "DOUBLE", "rating, or what the source calls value"),
+                ("quantity", "DOUBLE", "units; negative for a cancellation"),
+                ("price", "DOUBLE", "price of a unit, in the source's currency"),
+                ("request_id", "STRING", "the request whose answer was shown"),
+                ("position", "INT", "1-based slot of the item in the answer"),
+                ("propensity", "DOUBLE", "probability that the logging policy showed it there"),
+                ("publication_id", "STRING", "the publication that was shown"),
+                ("region", "STRING", "region of the context"),
+                ("device", "STRING", "device of the context"),
+                ("surface", "STRING", "page or slot of the context"),
+                ("consent", "BOOLEAN", "may the event train a model"),
+                ("title", "STRING", "item text, where events carry it"),
+                ("category", "STRING", "item category, where events carry it"),
+                _BATCH,
+            ),
+            ("event_id", "event_date"),
+            ("event_date",),
+            "a valid, deduplicated, pseudonymous event",
+        ),
+        Table(
+            "catalogue",
+            "silver",
+            (
+                ("item_id", "STRING", "item"),
+                ("valid_from", "TIMESTAMP", "since when the row holds, UTC"),
+                ("title", "STRING", "text"),
+                ("category", "STRING", "category"),
+                ("price", "DOUBLE", "price of a unit"),
+                ("event_id", "STRING", "digest of the content"),
+                _BATCH,
+            ),
+            ("event_id",),
+            (),
+            "a version of an item's data, as the catalogue stated it",
+        ),
+        Table(
+            "runs",
+            "gold",
+            (
+                _RUN,
+                ("as_of", "DATE", "the logical day"),
+                ("horizon", "BIGINT", "last batch the run reads"),
+                ("events_digest", "STRING", "order-free digest of the events read"),
+                ("events", "BIGINT", "events read"),
+                ("config_digest", "STRING", "settings that can change a result"),
+                ("code_version", "STRING", "digest of the code"),
+            ),
+            ("run_id", "horizon"),
+            (),
+            "a run: logical day, inputs, settings and code",
+        ),
+        Table(
+            "validations",
+            "gold",
+            (
+                _RUN,
+                ("table", "STRING", "table that was checked"),
+                ("expectation", "STRING", "what was expected"),
+                ("column", "STRING", "column, or null for the table"),
+                ("severity", "STRING", "critical or warning"),
+                ("success", "BOOLEAN", "did it hold"),
+                ("observed", "STRING", "what was observed, JSON"),
+                ("unexpected_count", "BIGINT", "rows that broke it"),
+            ),
+            ("run_id", "table", "expectation", "column"),
+            ("run_id",),
+            "an expectation's verdict",
+        ),
+        Table(
+            "interactions",
+            "gold",
+            (
+                _RUN,
+                _PART,
+                ("user_key", "STRING", "user"),
+                ("item_id", "STRING", "item"),
+                ("weight", "DOUBLE", "sum over events of type weight times decay"),
+                ("events", "BIGINT", "events behind it"),
+                ("event_type", "STRING", "the weightiest type among them"),
+                ("last_time", "TIMESTAMP", "latest of them"),
+                ("seen", "BOOLEAN", "an event of recommend.seen_types is among them"),
+            ),
+            ("run_id", "part", "user_key", "item_id"),
+            ("run_id", "part"),
+            "a user's weighted interest in an item as of the day",
+        ),
+        Table(
+            "holdout",
+            "gold",
+            (
+                _RUN,
+                ("user_key", "STRING", "user"),
+                ("item_id", "STRING", "a relevant item of the hold-out days"),
+            ),
+            ("run_id", "user_key", "item_id"),
+            ("run_id",),
+            "what the held-out days show a user wanted",
+        ),
+        Table(
+            "users",
+            "gold",
+            (
+                _RUN,
+                _PART,
+                ("user_key", "STRING", "user with consent"),
+                ("region", "STRING", "region of the latest event that names one"),
+                ("events", "BIGINT", "events up to the day"),
+                ("first_time", "TIMESTAMP", "first event"),
+                ("last_time", "TIMESTAMP", "latest event"),
+            ),
+            ("run_id", "part", "user_key"),
+            ("run_id", "part"),
+            "a user as of the day",
+        ),
+        Table(
+            "items",
+            "gold",
+            (
+                _RUN,
+                ("item_id", "STRING", "item"),
+                ("title", "STRING", "latest text as of the day"),
+                ("category", "STRING", "latest category as of the day"),
+                ("price", "DOUBLE", "latest price as of the day"),
+                ("first_time", "TIMESTAMP", "first event or validity"),
+                ("last_time", "TIMESTAMP", "latest event, null if none"),
+                ("recommendable", "BOOLEAN", "false: never in a list"),
+            ),
+            ("run_id", "item_id"),
+            ("run_id",),
+            "an item as known on the day",
+        ),
+        Table(
+            "popularity",
+            "gold",
+            (
+                _RUN,
+                _PART,
+                ("segment", "STRING", "null for all, else the region"),
+                ("item_id", "STRING", "item"),
+                ("score", "DOUBLE", "sum of type weight times decay"),
+            ),
+            ("run_id", "part", "segment", "item_id"),
+            ("run_id", "part"),
+            "an item's decayed popularity",
+        ),
+        Table(
+            "user_factors",
+            "gold",
+            (
+                _RUN,
+                _PART,
+                ("idx", "INT", "row of the factor matrix"),
+                ("user_key", "STRING", "user"),
+                ("factors", "ARRAY<FLOAT>", "position in the latent space"),
+            ),
+            ("run_id", "part", "user_key"),
+            ("run_id", "part"),
+            "a user's factors",
+        ),
+        Table(
+            "item_factors",
+            "gold",
+            (
+                _RUN,
+                _PART,
+                ("idx", "INT", "row of the factor matrix"),
+                ("item_id", "STRING", "item"),
+                ("factors", "ARRAY<FLOAT>", "position in the latent space"),
+            ),
+            ("run_id", "part", "item_id"),
+            ("run_id", "part"),
+            "an item's factors",
+        ),
+        Table(
+            "models",
+            "gold",
+            (
+                _RUN,
+                ("recipe", "STRING", "the parameters that make the model, JSON"),
+                ("model_version", "STRING", "version in the MLflow registry"),
+                ("mlflow_run", "STRING", "run in MLflow"),
+            ),
+            ("run_id",),
+            ("run_id",),
+            "a trained model",
+        ),
+        Table(
+            "topn_user",
+            "gold",
+            (
+                ("publication_id", "STRING", "the publication"),
+                ("user_key", "STRING", "user"),
+                ("region", "STRING", "the user's region"),
+                ("items", f"ARRAY<{LIST_ITEM}>", "the list, best first"),
+            ),
+            ("publication_id", "user_key"),
+            ("publication_id",),
+            "a user's list",
+        ),
+        Table(
+            "topn_segment",
+            "gold",
+            (
+                ("publication_id", "STRING", "the publication"),
+                ("level", "STRING", "region or global"),
+                ("segment", "STRING", "the region, or null for all"),
+                ("items", f"ARRAY<{LIST_ITEM}>", "the list, best first"),
+            ),
+            ("publication_id", "level", "segment"),
+            ("publication_id",),
+            "the list of a region or of all",
+        ),
+        Table(
+            "metrics",
+            "gold",
+            (
+                _RUN,
+                ("model", "STRING", "lists, popularity or champion"),
+                ("metric", "STRING", "such as ndcg@10"),
+                ("value", "DOUBLE", "mean over users"),
+                ("low", "DOUBLE", "lower end of the interval"),
+                ("high", "DOUBLE", "upper end of the interval"),
+                ("users", "BIGINT", "users measured"),
+            ),
+            ("run_id", "model", "metric"),
+            ("run_id",),
+            "a metric on the temporal hold-out",
+        ),
+        Table(
+            "decisions",
+            "gold",
+            (
+                _RUN,
+                ("passed", "BOOLEAN", "may the run be published"),
+                ("reasons", "ARRAY<STRING>", "a sentence a rule, with its figures"),
+            ),
+            ("run_id",),
+            ("run_id",),
+            "the gate's decision",
+        ),
+        Table(
+            "publications",
+            "gold",
+            (
+                ("publication_id", "STRING", "the publication"),
+                ("as_of", "DATE", "the logical day"),
+                ("manifest", "STRING", "rows, digests, model, rules and inputs, JSON"),
+            ),
+            ("publication_id",),
+            (),
+            "a sealed publication",
+        ),
+    )
+}

@@ -1,0 +1,97 @@
+"""The stage list: the command line, the DAG, the lineage and the docs are made from it.
+
+Light to import: no Spark, no pandas. A stage reads and writes named tables of the lake; running
+the stages in this order is one day's run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a day's run.
+
+    Attributes
+    ----------
+    name
+        The command (``recsys-batch NAME``), the job (``jobs/NAME.py``) and the Airflow task.
+    summary
+        One line for help texts and docs.
+    reads, writes
+        Tables of `recsys_batch.lake.tables`; ``landing``, ``edge`` and ``exports`` are folders.
+    """
+
+    name: str
+    summary: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    @property
+    def job(self) -> str:
+        """The spark-submit entry, relative to the project's root."""
+        return f"jobs/{self.name}.py"
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        "ingest",
+        "take new landing files: parse, pseudonymise, deduplicate, quarantine",
+        reads=("landing",),
+        writes=("raw_events", "raw_items", "events", "catalogue", "quarantine", "batches"),
+    ),
+    Stage(
+        "validate",
+        "check the day's events against the event expectations and open the run",
+        reads=("events", "catalogue", "batches"),
+        writes=("validations", "runs"),
+    ),
+    Stage(
+        "features",
+        "weighted, time-decayed interactions as of the day, and the items known then",
+        reads=("events", "catalogue", "runs"),
+        writes=("interactions", "users", "items", "popularity", "holdout", "validations"),
+    ),
+    Stage(
+        "train",
+        "fit ALS on the interactions and register the model as challenger",
+        reads=("interactions", "runs"),
+        writes=("user_factors", "item_factors", "models"),
+    ),
+    Stage(
+        "recommend",
+        "exact top-N for every user, region and for all; check the finished lists",
+        reads=(
+            *("user_factors", "item_factors", "interactions", "users", "items", "popularity"),
+            "runs",
+        ),
+        writes=("topn_user", "topn_segment", "validations"),
+    ),
+    Stage(
+        "evaluate",
+        "temporal hold-out against popularity and the champion; the gate decides",
+        reads=(
+            *("user_factors", "item_factors", "interactions", "users", "items", "popularity"),
+            *("holdout", "models", "runs"),
+        ),
+        writes=("metrics", "decisions"),
+    ),
+    Stage(
+        "publish",
+        "seal the lists as an immutable publication with its manifest",
+        reads=("topn_user", "topn_segment", "decisions", "metrics", "models", "runs"),
+        writes=("publications",),
+    ),
+    Stage(
+        "export",
+        "build the edge store and plain exports, verify them, and go live",
+        reads=("topn_user", "topn_segment", "publications"),
+        writes=("edge", "exports"),
+    ),
+)
+
+
+def stage(name: str) -> Stage:
+    """Return the stage called `name`; raise `KeyError` where there is none."""
+    return {each.name: each for each in STAGES}[name]

@@ -1,0 +1,1 @@
+"""The DAGs, read from outside and run by a real Airflow."""

@@ -1,0 +1,107 @@
+import json
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys_batch.edge.bodies import (
+    Item,
+    decode_body,
+    encode_body,
+    item_count,
+    look_up,
+    slice_body,
+)
+from recsys_batch.errors import EdgeError
+
+from .samples import items
+
+HEAD = b'{"publication":"p1","as_of":"2026-01-01","level":"user","items":['
+FIRST = b'{"item_id":"a","score":0.5,"source":"als","reason":"like b"}'
+SECOND = '{"item_id":"ü\\"","score":-2.0,"source":"popularity","reason":""}'.encode()
+TWO = [Item("a", 0.5, "als", "like b"), Item('ü"', -2.0, "popularity", "")]
+
+
+def body(listed, level="user"):
+    return encode_body(publication_id="p1", as_of="2026-01-01", level=level, items=listed)
+
+
+def test_a_stored_value_is_the_table_of_ends_and_the_text():
+    assert len(HEAD) == 65
+    assert len(FIRST) == 60
+    assert len(SECOND) == 65
+    ends = struct.pack("<BHIII", 1, 2, 65, 125, 191)  # the comma counts with its item
+    assert body(TWO) == ends + HEAD + FIRST + b"," + SECOND
+
+
+@pytest.mark.parametrize(
+    ("n", "text"),
+    [
+        (0, HEAD + b"]}"),
+        (1, HEAD + FIRST + b"]}"),
+        (2, HEAD + FIRST + b"," + SECOND + b"]}"),
+        (1000, HEAD + FIRST + b"," + SECOND + b"]}"),
+    ],
+)
+def test_an_answer_is_a_slice(n, text):
+    assert slice_body(body(TWO), n) == text
+
+
+@given(
+    st.lists(
+        st.builds(
+            Item,
+            st.text(max_size=9),
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.text(max_size=5),
+            st.text(max_size=9),
+        ),
+        max_size=6,
+    ),
+    st.integers(0, 8),
+)
+def test_any_list_survives_and_any_slice_of_it_is_its_beginning(listed, n):
+    value = body(listed)
+    wanted = [
+        {"item_id": i.item_id, "score": i.score, "source": i.source, "reason": i.reason}
+        for i in listed
+    ]
+    assert item_count(value) == len(listed)
+    assert decode_body(value)["items"] == wanted
+    assert json.loads(slice_body(value, n))["items"] == wanted[:n]
+
+
+@pytest.mark.parametrize("score", [float("nan"), float("inf"), float("-inf")])
+def test_a_score_that_json_cannot_say_is_refused(score):
+    with pytest.raises(EdgeError, match="item 'x' has the score"):
+        body([Item("x", score, "als", "")])
+
+
+@pytest.mark.parametrize("value", [b"", b"\x01", b"{}", b"\x02\x00\x00"])
+def test_what_is_not_a_body_is_refused(value):
+    with pytest.raises(EdgeError, match="not a body"):
+        decode_body(value)
+
+
+def test_the_ladder_takes_the_first_list_that_has_items():
+    lists = {
+        "u:k": body(items("p1", 1)),
+        "u:empty": body([]),
+        "r:DE": body(items("p1", 1), "region"),
+        "g:": body(items("p1", 1), "global"),
+    }
+
+    def level(user_key, region):
+        found = look_up(lists.get, user_key=user_key, region=region)
+        assert found is not None
+        assert decode_body(found[1])["level"] == found[0]
+        return found[0]
+
+    assert level("k", "DE") == "user"
+    assert level("nobody", "DE") == "region"
+    assert level("empty", "DE") == "region"
+    assert level("nobody", "FR") == "global"
+    assert level("nobody", None) == "global"
+    assert level(None, None) == "global"
+    assert look_up({}.get, user_key="k", region="DE") is None

@@ -1,0 +1,63 @@
+"""Small event and catalogue frames for the tests of features."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from recsys_batch.lake.tables import TABLES
+
+UNTIL = dt.datetime(2026, 1, 31, tzinfo=dt.UTC)
+WEIGHTS = {"purchase": 1.0, "view": 0.25, "cancel": -1.0}
+
+
+def ago(days: float) -> dt.datetime:
+    """The instant so many days before `UNTIL`."""
+    return UNTIL - dt.timedelta(days=days)
+
+
+def events(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
+    """Events: purchases with consent of user u and item i, a day before `UNTIL`, if not given."""
+    table = TABLES["events"]
+    blank: dict[str, Any] = dict.fromkeys(table.names)
+    full = []
+    for number, row in enumerate(rows):
+        made = {
+            **blank,
+            "event_id": f"{number:04}",
+            "user_key": "u",
+            "item_id": "i",
+            "event_type": "purchase",
+            "event_time": ago(1),
+            "consent": True,
+            "batch_seq": 1,
+            **row,
+        }
+        made["event_date"] = made["event_time"].astimezone(dt.UTC).date()
+        full.append(tuple(made[name] for name in table.names))
+    return spark.createDataFrame(full, table.ddl)
+
+
+def catalogue(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
+    """Catalogue rows of item i, if not given."""
+    table = TABLES["catalogue"]
+    blank: dict[str, Any] = dict.fromkeys(table.names)
+    full = [
+        {**blank, "item_id": "i", "event_id": f"{number:04}", "batch_seq": 1, **row}
+        for number, row in enumerate(rows)
+    ]
+    return spark.createDataFrame(
+        [tuple(row[name] for name in table.names) for row in full], table.ddl
+    )
+
+
+def by(frame: DataFrame, *keys: str) -> dict[Any, dict[str, Any]]:
+    """Rows by their key, which is unique."""
+    rows = [row.asDict() for row in frame.collect()]
+    found = {
+        tuple(row[key] for key in keys) if len(keys) > 1 else row[keys[0]]: row for row in rows
+    }
+    assert len(found) == len(rows)
+    return found

@@ -1,0 +1,176 @@
+"""Settings: which file wins, what is refused and how, and what a digest depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from recsys_batch.config import (
+    PROJECT_CONF,
+    Dataset,
+    EventMapping,
+    Settings,
+    load_settings,
+    read_yaml,
+)
+from recsys_batch.errors import ConfigError
+
+DATASET: dict[str, Any] = {
+    "name": "shop",
+    "events": {
+        "pattern": "*.csv",
+        "types": [{"type": "purchase"}],
+        "time": "ts",
+        "fields": {"item_id": "i"},
+    },
+    "weights": {"purchase": 1.0},
+}
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """A configuration folder of its own."""
+    files: dict[str, Any] = {
+        "base.yaml": {"als": {"factors": 8, "alpha": 2.0}, "recommend": {"n": 20}},
+        "local.yaml": {"als": {"factors": 16}},
+        "other.yaml": {"als": {"factors": 24}},
+        "datasets/shop.yaml": {"dataset": DATASET, "als": {"alpha": 3.0}},
+    }
+    (tmp_path / "datasets").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+    return tmp_path
+
+
+def test_later_files_and_overrides_win_key_by_key(
+    conf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RECSYS_BATCH_ENV", raising=False)
+    settings = load_settings("shop", conf=conf)
+    assert (settings.als.factors, settings.als.alpha, settings.recommend.n) == (16, 3.0, 20)
+    assert load_settings("shop", conf=conf, environment="other").als.factors == 24
+    monkeypatch.setenv("RECSYS_BATCH_ENV", "other")
+    monkeypatch.setenv("RECSYS_BATCH_CONF", str(conf))
+    assert load_settings("shop").als.factors == 24
+    found = load_settings("shop", overrides={"als.factors": 4, "recommend.block_items": ["x"]})
+    assert (found.als.factors, found.als.alpha) == (4, 3.0)
+    assert found.recommend.block_items == ("x",)
+
+
+def test_a_dataset_may_be_a_path(conf: Path) -> None:
+    by_path = load_settings(str(conf / "datasets" / "shop.yaml"), conf=conf)
+    assert by_path == load_settings("shop", conf=conf)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in (PROJECT_CONF / "datasets").glob("*.yaml")])
+def test_shipped_datasets_are_valid_with_each_overlay(name: str) -> None:
+    for overlay in ("local", "cluster", "compose"):
+        if (PROJECT_CONF / f"{overlay}.yaml").is_file():
+            assert load_settings(name, environment=overlay).dataset.name == name
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "found"),
+    [
+        ("als.factor", 8, "als.factor"),
+        ("als.factors", 0, "als.factors"),
+        ("als.factors", "many", "als.factors"),
+        ("als.alpha", float("inf"), "als.alpha"),
+        ("dataset.weights.purchase", float("nan"), "dataset.weights.purchase"),
+        ("dataset.weights.buy", 1.0, "dataset.weights.buy"),
+        ("dataset.name", "No Folder", "dataset.name"),
+        ("dataset.time_zone", "Europe/Londn", "there is no time zone 'europe/londn'"),
+        ("dataset.time_zone", "Europe", "there is no time zone"),
+        ("dataset.events.pattern", "/abs/*.csv", "dataset.events.pattern"),
+        ("dataset.events.pattern", "", "dataset.events.pattern"),
+        ("dataset.events.encoding", "utf-99", "there is no character set"),
+        ("dataset.events.encoding", "UTF-16", "convert the files to utf-8"),
+        ("dataset.events.encoding", "base64", "character set"),
+        ("dataset.events.header", False, "name the columns of csv files without a header"),
+        ("dataset.events.columns", ["a", "A"], "differ by more than capitals"),
+        ("dataset.events.delimiter", "::", "dataset.events.delimiter"),
+        ("dataset.events.types", [], "dataset.events.types"),
+        ("dataset.events.types", [{"type": "buy"}], "dataset.events.types.0.type"),
+        ("dataset.events.fields", {"item_id": "i", "colour": "c"}, "unknown contract fields"),
+        ("dataset.items", {"pattern": "*", "fields": {"title": "t"}}, "must map item_id"),
+    ],
+)
+def test_wrong_settings_name_key_and_file(conf: Path, key: str, value: Any, found: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings("shop", conf=conf, overrides={key: value})
+    assert found in str(caught.value)
+    assert str(conf / "datasets" / "shop.yaml") in str(caught.value)
+    assert caught.value.exit_code == 2
+
+
+def test_events_must_map_the_item() -> None:
+    with pytest.raises(ValidationError, match="must map item_id"):
+        EventMapping.model_validate({**DATASET["events"], "fields": {"user_id": "u"}})
+
+
+def test_an_unknown_dataset_names_those_there_are(conf: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no dataset 'shoop'; use one of shop, or make it"):
+        load_settings("shoop", conf=conf)
+
+
+def test_a_missing_overlay_is_named(conf: Path) -> None:
+    with pytest.raises(ConfigError, match=r"moon.yaml: the configuration file is missing"):
+        load_settings("shop", conf=conf, environment="moon")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"a: [1", "not readable as YAML"),
+        (b"- a\n- b\n", "not a mapping of keys"),
+        (b"\xff\xfe", "not readable as YAML"),
+        (b"a: !!python/object/apply:os.getcwd []\n", "not readable as YAML"),
+    ],
+)
+def test_files_that_are_no_settings(tmp_path: Path, content: bytes, found: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=found) as caught:
+        read_yaml(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_file_has_no_settings(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("# nothing\n")
+    assert read_yaml(tmp_path / "x.yaml") == {}
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = Settings(dataset=Dataset.model_validate(DATASET))
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.als = settings.als  # type: ignore[misc]
+
+
+def test_the_digest_follows_results_only(conf: Path) -> None:
+    def digest(**overrides: Any) -> str:
+        dotted = {key.replace("__", "."): value for key, value in overrides.items()}
+        return load_settings("shop", conf=conf, overrides=dotted).digest()
+
+    same = digest()
+    assert digest(spark__shuffle_partitions=99) == same
+    assert digest(edge__port=1234, mlflow__tracking_uri="http://x", publish__keep=9) == same
+    assert digest(dataset__title="Shop", dataset__landing="/data") == same
+    changed = [
+        digest(als__seed=1),
+        digest(features__half_life_days=None),
+        digest(dataset__weights__view=0.1),
+        digest(dataset__time_zone="Asia/Tokyo"),
+        digest(evaluation__holdout_days=8),
+        digest(recommend__seen="allow"),
+    ]
+    assert len({same, *changed}) == 1 + len(changed)
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "utf-8-sig", "latin-1", "cp1252", "shift_jis"])
+def test_encodings_that_keep_lines_apart_are_taken(encoding: str) -> None:
+    given = {**DATASET["events"], "encoding": encoding}
+    assert EventMapping.model_validate(given).encoding == encoding
