@@ -15,7 +15,7 @@ EXTRA_LOCK := --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lock doctor setup clean
+.PHONY: help run test soak check lock doctor setup clean
 
 help:  ## Say what there is
 	@echo 'recsys-batch: from event logs to gated, versioned recommendations.'
@@ -30,6 +30,9 @@ run: $(STAMP)  ## Set up, make a sample, run the whole day on it and show the re
 
 test: $(STAMP)  ## Set up and run the tests
 	@$(ACTIVE) $(BIN)/pytest $(ARGS)
+
+soak: $(STAMP)  ## The tests of faults, ten times over: an hour or two
+	@RECSYS_BATCH_SOAK=10 $(ACTIVE) $(BIN)/pytest -m '' tests/faults tests/ingest/test_streams.py $(ARGS)
 
 check: $(STAMP)  ## Lint, format, types and the direction of imports
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from recsys_batch.options import DATASET, JSON, LAKE, LANDING, SETS, Commands, day_options
+from recsys_batch.options import DATASET, HORIZON, JSON, LAKE, LANDING, SETS, Commands, day_options
 from recsys_batch.pipeline import STAGES, Stage, stage
 
 _EXPORT = stage("export")
@@ -44,6 +44,35 @@ for _stage in STAGES:
         _add_stage(_stage)
 
 
+@main.command()
+@click.option("--from", "first", required=True, help="First logical day, YYYY-MM-DD (UTC).")
+@click.option("--to", "last", required=True, help="Last logical day, included.")
+@click.option("--reversed", "backwards", is_flag=True, help="Latest day first.")
+@click.option("--again", is_flag=True, help="Run days, too, whose publication is sealed already.")
+@click.option(
+    "--until",
+    "final",
+    type=click.Choice([each.name for each in STAGES]),
+    default=STAGES[-1].name,
+    show_default=True,
+    help="Last stage of each day.",
+)
+@click.option("--dataset", required=True, help="A file of conf/datasets/, or a path.")
+@LANDING
+@LAKE
+@HORIZON
+@SETS
+def backfill(first: str, last: str, backwards: bool, final: str, **options: Any) -> None:
+    """Run each day of a range in one session; sealed days are passed over."""
+    from recsys_batch.day import backfill as run_days
+    from recsys_batch.day import days_between
+
+    days = days_between(first, last)
+    names = [each.name for each in STAGES]
+    stages = STAGES[: names.index(final) + 1]
+    run_days(stages, days=days[::-1] if backwards else days, **options)
+
+
 @main.command(help=f"Stage: {_EXPORT.summary}. With --to: copy what is live, without Spark.")
 @click.option(
     "--to", type=click.Path(path_type=Path), help="Copy the live publication's plain exports here."
@@ -52,6 +81,7 @@ for _stage in STAGES:
 @click.option("--date", "day", help="Logical day, YYYY-MM-DD (UTC); not with --to.")
 @LANDING
 @LAKE
+@HORIZON
 @SETS
 def export(to: Path | None, day: str | None, **options: Any) -> None:
     """Run the stage, or copy the exports of the live publication."""

@@ -61,6 +61,9 @@ SEGMENT = "segment"
 USER_ROW = "user_row"
 SEEN = "seen"  # the user already acted on the item by a type that `recommend.seen_types` names
 PART = "part"  # full: all events of the run; train: those before the hold-out
+STATED = "stated"  # what events say of an item, as text
+UNITS = "units"  # decayed sums in fixed point, of interest and of popularity
+POPULAR_UNITS = "popular_units"
 HORIZON = "horizon"  # the last batch a run reads
 
 # Evaluation

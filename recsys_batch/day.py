@@ -1,12 +1,14 @@
-"""Running stages at a terminal: one session, a line of progress, seconds a stage."""
+"""Running stages of one day or many at a terminal: one session, progress, seconds a stage."""
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import importlib
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from recsys_batch.errors import ConfigError
-from recsys_batch.job import opened, timed_stage
+from recsys_batch.job import Job, opened, parse_day, timed_stage
 from recsys_batch.pipeline import Stage
 
 
@@ -28,8 +30,14 @@ def run_stages(
     landing: str | None,
     lake: str,
     sets: tuple[str, ...] = (),
-) -> dict[str, float]:
-    """Run stages in order, show what they do, and return seconds by stage.
+    horizon: int | None = None,
+) -> None:
+    """Run stages of a day in order and show what they do.
+
+    Parameters
+    ----------
+    horizon
+        Last batch that the run may read, to repeat what an earlier run saw; None reads all.
 
     Raises
     ------
@@ -37,34 +45,114 @@ def run_stages(
         A stage failed; what earlier stages wrote stays, and the live publication is untouched.
     """
     steps = list(stages)
+    with _session(
+        len(steps), dataset=dataset, day=day, landing=landing, lake=lake, sets=sets, horizon=horizon
+    ) as (job, advance):
+        _run_day(job, steps, advance)
+
+
+def backfill(
+    stages: Iterable[Stage],
+    *,
+    dataset: str,
+    days: Sequence[str],
+    landing: str | None,
+    lake: str,
+    sets: tuple[str, ...] = (),
+    horizon: int | None = None,
+    again: bool = False,
+) -> None:
+    """Run several days in the order given, in one session; files are taken once, at the start.
+
+    A day whose publication is sealed already is passed over, so that a backfill which was stopped
+    goes on where it was.
+
+    Parameters
+    ----------
+    stages
+        Stages of each day, in order.
+    days
+        Logical days, YYYY-MM-DD.
+    again
+        Run sealed days, too.
+
+    Raises
+    ------
+    RecsysError
+        A day failed; the days before it are done.
+    """
+    steps = list(stages)
+    with _session(
+        len(steps) * len(days),
+        dataset=dataset,
+        day=days[0],
+        landing=landing,
+        lake=lake,
+        sets=sets,
+        horizon=horizon,
+    ) as (job, advance):
+        for place, day in enumerate(days):
+            of_day = replace(job, day=parse_day(day))
+            opening = [each for each in steps if each.name in {"ingest", "validate"}]
+            making = [each for each in steps if each not in opening]
+            if place:
+                opening = [each for each in opening if each.name != "ingest"]
+            job.say(f"day {day} ({place + 1} of {len(days)})")
+            _run_day(of_day, opening, advance)
+            if not again and making and _is_sealed(of_day):
+                job.say(f"passed over: {of_day.open_run().run_id} is sealed")
+                continue
+            _run_day(of_day, making, advance)
+
+
+def _is_sealed(job: Job) -> bool:
+    from recsys_batch.publish.manifest import sealed_manifest
+
+    return sealed_manifest(job.home, job.open_run().run_id) is not None
+
+
+@contextlib.contextmanager
+def _session(steps: int, **options: Any) -> Iterator[tuple[Job, Callable[[str, float], None]]]:
+    """A job whose progress is shown; at the end, the seconds of what `advance` was told."""
     seconds: dict[str, float] = {}
+    sets = parse_sets(options.pop("sets"))
     with progress_line() as bar:
-        task = bar.add_task("starting Spark", total=len(steps))
+        task = bar.add_task("starting Spark", total=steps)
+
+        def advance(name: str, spent: float) -> None:
+            seconds[name] = seconds.get(name, 0.0) + spent
+            bar.advance(task)
+
         start = time.perf_counter()
         with opened(
-            dataset=dataset,
-            day=day,
-            landing=landing,
-            lake=lake,
-            overrides=parse_sets(sets),
+            **options,
+            overrides=sets,
             say=lambda line: bar.console.print(line, highlight=False, markup=False, soft_wrap=True),
-            progress=lambda what, done, steps_: bar.update(
-                task, description=f"{current}: {what} ({done}/{steps_})"
+            progress=lambda what, done, all_: bar.update(
+                task, description=what + (f" ({done}/{all_})" if all_ else "")
             ),
         ) as job:
             seconds["session"] = time.perf_counter() - start
-            for each in steps:
-                current = each.name
-                bar.update(task, description=current)
-                start = time.perf_counter()
-                with timed_stage(job, each.name):
-                    importlib.import_module(f"jobs.{each.name}").run(job)
-                seconds[each.name] = time.perf_counter() - start
-                bar.advance(task)
+            yield job, advance
             job.lake.spark.stop()
     spent = ", ".join(f"{name} {value:.1f}" for name, value in seconds.items())
     click.echo(f"seconds: {spent}; in all {sum(seconds.values()):.1f}")
-    return seconds
+
+
+def _run_day(job: Job, stages: Iterable[Stage], advance: Callable[[str, float], None]) -> None:
+    for each in stages:
+        named = replace(job, progress=_prefixed(job.progress, each.name))
+        job.progress(each.name, 0, 0)
+        start = time.perf_counter()
+        with timed_stage(named, each.name):
+            importlib.import_module(f"jobs.{each.name}").run(named)
+        advance(each.name, time.perf_counter() - start)
+
+
+def _prefixed(
+    progress: Callable[[str, int, int], None], stage: str
+) -> Callable[[str, int, int], None]:
+    return lambda what, done, steps: progress(f"{stage}: {what}", done, steps)
 
 
 @contextlib.contextmanager
@@ -105,6 +193,22 @@ def parse_sets(sets: Iterable[str]) -> dict[str, Any]:
                 fix="write a plain value, or a list like [purchase, rating]",
             ) from error
     return found
+
+
+def days_between(first: str, last: str) -> list[str]:
+    """The days from `first` to `last`, both included, as YYYY-MM-DD.
+
+    Raises
+    ------
+    ConfigError
+        One is no day, or the last lies before the first.
+    """
+    start, end = parse_day(first), parse_day(last)
+    if end < start:
+        raise ConfigError(
+            f"{last} lies before {first}", where="--from and --to", fix="name the earlier day first"
+        )
+    return [(start + dt.timedelta(days=n)).isoformat() for n in range((end - start).days + 1)]
 
 
 def simulate_shop(preset: str, overrides: dict[str, Any], out: Path) -> None:

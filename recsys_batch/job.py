@@ -42,6 +42,8 @@ class Job:
         The logical day (UTC).
     now
         The instant the process began; for audit and landing, never for a result.
+    horizon
+        Last batch that the run may read; None: all that are complete.
     say
         Called with a line for the user.
     progress
@@ -53,6 +55,7 @@ class Job:
     landing: Path | None
     day: dt.date
     now: dt.datetime
+    horizon: int | None = None
     say: Callable[[str], None] = field(default=lambda _line: None)
     progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
 
@@ -72,6 +75,7 @@ class Job:
             as_of=self.day,
             config_digest=self.settings.digest(),
             code_version=code_version(),
+            horizon=self.horizon,
         )
 
     def landing_folder(self) -> Path:
@@ -120,6 +124,7 @@ def opened(
     landing: str | None,
     lake: str,
     overrides: dict[str, Any] | None = None,
+    horizon: int | None = None,
     say: Callable[[str], None],
     progress: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
 ) -> Iterator[Job]:
@@ -143,6 +148,7 @@ def opened(
             landing=Path(landing) if landing else None,
             day=logical_day,
             now=dt.datetime.now(dt.UTC),
+            horizon=horizon,
             say=say,
             progress=progress,
         )
@@ -188,6 +194,7 @@ def main(name: str, run: Callable[[Job], object]) -> None:
     parser.add_argument("--date", required=True, help="logical day, YYYY-MM-DD")
     parser.add_argument("--landing", help="landing folder; default: the dataset's")
     parser.add_argument("--lake", default=os.environ.get("RECSYS_BATCH_LAKE", "lake"))
+    parser.add_argument("--horizon", type=int, help="last batch to read; default: all")
     given = parser.parse_args()
 
     def say(line: str) -> None:
@@ -196,7 +203,12 @@ def main(name: str, run: Callable[[Job], object]) -> None:
 
     try:
         with opened(
-            dataset=given.dataset, day=given.date, landing=given.landing, lake=given.lake, say=say
+            dataset=given.dataset,
+            day=given.date,
+            landing=given.landing,
+            lake=given.lake,
+            horizon=given.horizon,
+            say=say,
         ) as job:
             with timed_stage(job, name):
                 run(job)

@@ -33,6 +33,13 @@ SETS = click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="O
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
 
+HORIZON = click.option(
+    "--horizon",
+    type=click.IntRange(min=1),
+    help="Last batch to read, to repeat what a run saw before later ones landed.",
+)
+
+
 class Commands(click.Group):
     """Ends every error of ours with its one sentence and exit code."""
 
@@ -51,6 +58,7 @@ def day_options(command: _F) -> _F:
     """Give a command the options of a day's run."""
     for option in (
         SETS,
+        HORIZON,
         LAKE,
         LANDING,
         click.option("--date", "day", required=True, help="Logical day, YYYY-MM-DD (UTC)."),

@@ -44,14 +44,17 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "validate",
         "check the day's events against the event expectations and open the run",
-        reads=("events", "catalogue", "batches"),
-        writes=("validations", "runs"),
+        reads=("events", "catalogue", "batches", "event_days"),
+        writes=("validations", "runs", "event_days"),
     ),
     Stage(
         "features",
         "weighted, time-decayed interactions as of the day, and the items known then",
-        reads=("events", "catalogue", "runs"),
-        writes=("interactions", "users", "items", "popularity", "holdout", "validations"),
+        reads=("events", "catalogue", "runs", "states", "state_pairs", "state_facts"),
+        writes=(
+            *("interactions", "users", "items", "popularity", "holdout", "validations"),
+            *("states", "state_pairs", "state_facts"),
+        ),
     ),
     Stage(
         "train",

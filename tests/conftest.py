@@ -37,7 +37,9 @@ def spark() -> Iterator[SparkSession]:
 
     session = make_session(
         SparkSettings(
-            driver_memory="2g", shuffle_partitions=2, java_options="-XX:TieredStopAtLevel=1"
+            driver_memory="2g",
+            shuffle_partitions=2,
+            java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
         ),
         app="tests",
     )

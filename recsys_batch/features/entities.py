@@ -12,8 +12,13 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
-def users(events: DataFrame, *, until: dt.datetime) -> DataFrame:
-    """One row a user with an event before `until`; the region is the latest that was named.
+def users(state: DataFrame) -> DataFrame:
+    """One row a user; the region is the latest that an event named, of several the last by name.
+
+    Parameters
+    ----------
+    state
+        What may train (`recsys_batch.features.state.consented`).
 
     Returns
     -------
@@ -22,21 +27,36 @@ def users(events: DataFrame, *, until: dt.datetime) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    known = events.where(F.col(c.USER_KEY).isNotNull() & (F.col(c.EVENT_TIME) < F.lit(until)))
-    return known.groupBy(c.USER_KEY).agg(
-        _latest(c.REGION).alias(c.REGION),
-        F.count(F.lit(1)).alias(c.EVENTS),
-        F.min(c.EVENT_TIME).alias(c.FIRST_TIME),
-        F.max(c.EVENT_TIME).alias(c.LAST_TIME),
+    named = F.when(F.col(c.REGION).isNotNull(), F.struct(c.LAST_TIME, c.REGION))
+    return (
+        state.where(F.col(c.USER_KEY).isNotNull())
+        .groupBy(c.USER_KEY)
+        .agg(
+            F.max_by(c.REGION, named).alias(c.REGION),
+            F.sum(c.EVENTS).alias(c.EVENTS),
+            F.min(c.FIRST_TIME).alias(c.FIRST_TIME),
+            F.max(c.LAST_TIME).alias(c.LAST_TIME),
+        )
     )
 
 
 def items(
-    events: DataFrame, catalogue: DataFrame, *, until: dt.datetime, blocked: Sequence[str]
+    state: DataFrame,
+    facts: DataFrame,
+    catalogue: DataFrame,
+    *,
+    until: dt.datetime,
+    blocked: Sequence[str],
 ) -> DataFrame:
     """One row an item with an event or a catalogue row before `until`.
 
-    The catalogue wins over what events carry; a catalogue row without a date holds always.
+    The catalogue wins over what events carry; a catalogue row without a date holds always. What an
+    item is called says nothing of who acted on it, so events without consent count here.
+
+    Parameters
+    ----------
+    state, facts
+        Of all events before `until` (`recsys_batch.features.state`).
 
     Returns
     -------
@@ -45,16 +65,18 @@ def items(
     """
     from pyspark.sql import functions as F
 
+    def fact(name: str) -> Column:
+        return F.max(F.when(F.col("field") == name, F.col(c.STATED)))
+
+    told = facts.groupBy(c.ITEM_ID).agg(
+        fact(c.TITLE).alias("event_title"),
+        fact(c.CATEGORY).alias("event_category"),
+        fact(c.PRICE).cast("double").alias("event_price"),
+    )
     from_events = (
-        events.where(F.col(c.EVENT_TIME) < F.lit(until))
-        .groupBy(c.ITEM_ID)
-        .agg(
-            _latest(c.TITLE).alias("event_title"),
-            _latest(c.CATEGORY).alias("event_category"),
-            _latest(c.PRICE).alias("event_price"),
-            F.min(c.EVENT_TIME).alias("first_event"),
-            F.max(c.EVENT_TIME).alias(c.LAST_TIME),
-        )
+        state.groupBy(c.ITEM_ID)
+        .agg(F.min(c.FIRST_TIME).alias("first_event"), F.max(c.LAST_TIME).alias(c.LAST_TIME))
+        .join(told, c.ITEM_ID, how="left")
     )
     since = F.coalesce(F.col(c.VALID_FROM), F.timestamp_seconds(F.lit(0)))
     order = F.struct(since, F.col(c.BATCH_SEQ), F.col(c.EVENT_ID))
@@ -76,11 +98,3 @@ def items(
         c.LAST_TIME,
         (~F.col(c.ITEM_ID).isin(list(blocked))).alias(c.RECOMMENDABLE),
     )
-
-
-def _latest(name: str) -> Column:
-    """The value of the latest event that has one; ties go to the greater event id."""
-    from pyspark.sql import functions as F
-
-    order = F.when(F.col(name).isNotNull(), F.struct(c.EVENT_TIME, c.EVENT_ID))
-    return F.max_by(name, order)

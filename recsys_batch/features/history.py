@@ -30,20 +30,23 @@ def visible_events(events: DataFrame, *, until: dt.datetime, horizon: int) -> Da
     )
 
 
-def consented(events: DataFrame) -> DataFrame:
-    """Events that may train: with consent, of users whose latest event has not revoked it.
+def unread_events(
+    events: DataFrame,
+    *,
+    until: dt.datetime,
+    horizon: int,
+    read_until: dt.datetime,
+    read_horizon: int,
+) -> DataFrame:
+    """Events that are visible at `until` and `horizon` and were not at the earlier two.
 
-    Where several events are the latest, one that revokes wins. Anonymous events stand for
-    themselves.
+    Later batches are found by the statistics of their files, later days by their partitions.
     """
     from pyspark.sql import functions as F
 
-    latest = F.max_by(c.CONSENT, F.struct(F.col(c.EVENT_TIME), ~F.col(c.CONSENT)))
-    revoked = (
-        events.where(F.col(c.USER_KEY).isNotNull())
-        .groupBy(c.USER_KEY)
-        .agg(latest.alias("agrees"))
-        .where(~F.col("agrees"))
-        .select(c.USER_KEY)
+    known = visible_events(events, until=until, horizon=horizon)
+    landed_since = known.where(F.col(c.BATCH_SEQ) > read_horizon)
+    happened_since = known.where(
+        (F.col(c.EVENT_DATE) >= F.lit(read_until.date())) & (F.col(c.BATCH_SEQ) <= read_horizon)
     )
-    return events.where(F.col(c.CONSENT)).join(revoked, c.USER_KEY, how="left_anti")
+    return landed_since.union(happened_since)

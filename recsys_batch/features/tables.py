@@ -13,20 +13,48 @@ from recsys_batch.errors import InputDataError
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.history import day_end
 from recsys_batch.features.interactions import holdout, interactions, popularity
+from recsys_batch.features.state import (
+    Clock,
+    consented,
+    fold,
+    fold_facts,
+    merged,
+    merged_facts,
+    revoked,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+_DAY = dt.timedelta(days=1)
+
+
+def cutoff_of(day: dt.date, settings: Settings) -> dt.datetime:
+    """The first instant that is held out of a day's training part."""
+    return day_end(day) - dt.timedelta(days=settings.evaluation.holdout_days)
+
 
 def feature_tables(
-    events: DataFrame, catalogue: DataFrame, *, day: dt.date, settings: Settings, run_id: str
+    events: DataFrame,
+    past: DataFrame,
+    facts: DataFrame,
+    catalogue: DataFrame,
+    *,
+    day: dt.date,
+    settings: Settings,
+    run_id: str,
 ) -> dict[str, DataFrame]:
     """Make the features twice: of all events of a run, and of those before the hold-out.
 
     Parameters
     ----------
-    events, catalogue
-        What the run may see (`recsys_batch.features.history`).
+    events
+        What the run may see; only the held-out days, and those of a window, are read.
+    past, facts
+        The state and the item facts of the events before the hold-out
+        (`recsys_batch.features.state`).
+    catalogue
+        What the run may see of it.
     day
         The logical day.
 
@@ -34,45 +62,75 @@ def feature_tables(
     -------
     dict
         interactions, users, popularity (each with its part), items and holdout: name to rows.
+
+    Raises
+    ------
+    InputDataError
+        Nothing is left to learn from before the hold-out.
     """
     from pyspark.sql import functions as F
 
-    until = day_end(day)
-    cutoff = until - dt.timedelta(days=settings.evaluation.holdout_days)
+    until, cutoff = day_end(day), cutoff_of(day, settings)
+    clock = Clock.of(settings, until.date())
+    held = events.where(F.col(c.EVENT_DATE) >= F.lit(cutoff.date())).persist()
+    everything = merged(past, fold(held, clock)).persist()
+    refusing = revoked(everything).persist()
+    parts = {
+        "full": (until, consented(everything, refusing).persist()),
+        "train": (cutoff, consented(past, refusing).persist()),
+    }
+    require_history(parts["full"][1], day=day, settings=settings)
 
-    def both(make: Callable[[dt.datetime], DataFrame]) -> DataFrame:
-        parts = {"full": until, "train": cutoff}
-        made = [make(at).withColumn(c.PART, F.lit(part)) for part, at in parts.items()]
+    def both(make: Callable[[dt.datetime, DataFrame], DataFrame]) -> DataFrame:
+        made = [make(*each).withColumn(c.PART, F.lit(part)) for part, each in parts.items()]
         return reduce(lambda one, other: one.unionByName(other), made)
 
+    def recent(at: dt.datetime) -> DataFrame | None:
+        """The state of the window that ends at `at`, where there is one."""
+        days = settings.features.window_days
+        if days is None:
+            return None
+        dates = F.col(c.EVENT_DATE).between(at.date() - dt.timedelta(days), at.date() - _DAY)
+        return consented(fold(events.where(dates), clock), refusing)
+
     weights, relevant = settings.dataset.weights, settings.evaluation.relevant_types
+    willing = held.where(F.col(c.CONSENT)).join(refusing, c.USER_KEY, how="left_anti")
     tables = {
         "interactions": both(
-            lambda at: interactions(
-                events,
-                until=at,
+            lambda at, state: interactions(
+                state,
+                until=at.date(),
+                decay=clock.interest,
                 weights=weights,
                 seen_types=settings.recommend.seen_types,
-                settings=settings.features,
+                recent=recent(at),
             )
         ),
-        "users": both(lambda at: users(events, until=at)),
+        "users": both(lambda _at, state: users(state)),
         "popularity": both(
-            lambda at: popularity(
-                events,
-                until=at,
-                weights=weights,
-                half_life_days=settings.popularity.half_life_days,
+            lambda at, state: popularity(
+                state, until=at.date(), decay=clock.popularity, weights=weights
             )
         ),
-        "items": items(events, catalogue, until=until, blocked=settings.recommend.block_items),
-        "holdout": holdout(events, since=cutoff, until=until, relevant_types=relevant),
+        "items": items(
+            everything,
+            merged_facts(facts, fold_facts(held)),
+            catalogue,
+            until=until,
+            blocked=settings.recommend.block_items,
+        ),
+        "holdout": holdout(willing, since=cutoff, until=until, relevant_types=relevant),
     }
     return {name: frame.withColumn(c.RUN_ID, F.lit(run_id)) for name, frame in tables.items()}
 
 
-def require_history(events: DataFrame, *, day: dt.date, settings: Settings) -> None:
-    """Refuse events that leave nothing to learn from before the hold-out.
+def require_history(state: DataFrame, *, day: dt.date, settings: Settings) -> None:
+    """Refuse a history that leaves nothing to learn from before the hold-out.
+
+    Parameters
+    ----------
+    state
+        Of all events that may train.
 
     Raises
     ------
@@ -83,8 +141,8 @@ def require_history(events: DataFrame, *, day: dt.date, settings: Settings) -> N
 
     days = settings.evaluation.holdout_days
     positive = sorted(kind for kind, weight in settings.dataset.weights.items() if weight > 0)
-    telling = events.where(F.col(c.USER_KEY).isNotNull() & F.col(c.EVENT_TYPE).isin(positive))
-    first: dt.date | None = telling.agg(F.min(c.EVENT_DATE)).collect()[0][0]
+    telling = state.where(F.col(c.USER_KEY).isNotNull() & F.col(c.EVENT_TYPE).isin(positive))
+    first: dt.date | None = telling.agg(F.to_date(F.min(c.FIRST_TIME))).collect()[0][0]
     if first is None:
         raise InputDataError(
             f"none of the events up to {day} is of a user who consented and of a type that weighs "

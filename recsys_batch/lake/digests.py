@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+ROWS, FIRST, SECOND = "rows", "first", "second"
 
 
 def frame_digest(frame: DataFrame) -> tuple[str, int]:
@@ -19,21 +22,36 @@ def frame_digest(frame: DataFrame) -> tuple[str, int]:
     so that a value which moves into an empty column beside it would not show. A guard against
     accidents, not against an attacker.
     """
+    row = frame.agg(*row_sums(frame.columns)).collect()[0]
+    return digest_of(frame.columns, [(row[ROWS], row[FIRST], row[SECOND])])
+
+
+def row_sums(names: Sequence[str]) -> tuple[Column, ...]:
+    """Aggregates of rows: their number and the two sums of their hashes, as decimal text."""
     from pyspark.sql import functions as F
 
-    names = sorted(frame.columns)
-    columns = [F.col(name) for name in names]
+    columns = [F.col(name) for name in sorted(names)]
     columns += [column.isNull() for column in columns]
-    sums = frame.select(
-        F.xxhash64(*columns).alias("a"), F.xxhash64(F.lit("second"), *columns).alias("b")
-    ).agg(
-        F.count(F.lit(1)).alias("rows"),
-        F.sum(F.col("a").cast("decimal(38,0)")).alias("a"),
-        F.sum(F.col("b").cast("decimal(38,0)")).alias("b"),
+
+    def total(*hashed: Column) -> Column:
+        return F.sum(F.xxhash64(*hashed).cast("decimal(38,0)")).cast("string")
+
+    return (
+        F.count(F.lit(1)).alias(ROWS),
+        total(*columns).alias(FIRST),
+        total(F.lit("second"), *columns).alias(SECOND),
     )
-    row = sums.collect()[0]
-    text = f"{names}:{row['rows']}:{row['a']}:{row['b']}"
-    return hashlib.sha256(text.encode()).hexdigest(), int(row["rows"])
+
+
+def digest_of(
+    names: Iterable[str], parts: Iterable[tuple[int, str | None, str | None]]
+) -> tuple[str, int]:
+    """The digest of rows whose `row_sums` are known in parts, and how many they are."""
+    rows, first, second = 0, 0, 0
+    for count, one, other in parts:
+        rows, first, second = rows + count, first + int(one or 0), second + int(other or 0)
+    text = f"{sorted(names)}:{rows}:{first}:{second}"
+    return hashlib.sha256(text.encode()).hexdigest(), rows
 
 
 @cache

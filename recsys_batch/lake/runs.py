@@ -61,8 +61,33 @@ def store_run(home: Path, run: Run) -> None:
     replace_rows(home, "runs", [asdict(run)], run_id=run.run_id, horizon=run.horizon)
 
 
-def open_run(home: Path, *, as_of: dt.date, config_digest: str, code_version: str) -> Run:
+def run_before(home: Path, run: Run) -> Run | None:
+    """The latest other run of these settings and this code that saw no more than `run` does."""
+    rows = read_rows(home, "runs", config_digest=run.config_digest, code_version=run.code_version)
+    earlier = [
+        Run(**row)
+        for row in rows
+        if (row[c.AS_OF], row[c.HORIZON]) != (run.as_of, run.horizon)
+        and row[c.AS_OF] <= run.as_of
+        and row[c.HORIZON] <= run.horizon
+    ]
+    return max(earlier, key=lambda each: (each.as_of, each.horizon), default=None)
+
+
+def open_run(
+    home: Path,
+    *,
+    as_of: dt.date,
+    config_digest: str,
+    code_version: str,
+    horizon: int | None = None,
+) -> Run:
     """The run of a day that `validate` opened last with these settings and this code.
+
+    Parameters
+    ----------
+    horizon
+        Only of runs that read no later batch; None: of all.
 
     Raises
     ------
@@ -72,6 +97,7 @@ def open_run(home: Path, *, as_of: dt.date, config_digest: str, code_version: st
     rows = read_rows(
         home, "runs", as_of=as_of, config_digest=config_digest, code_version=code_version
     )
+    rows = [row for row in rows if horizon is None or row[c.HORIZON] <= horizon]
     if not rows:
         raise LakeError(
             f"no run of {as_of} was opened with these settings and this code",

@@ -81,6 +81,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         # Delta's default of 50 partitions for a snapshot makes every small commit slow.
         "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
         # Statistics of columns would hold identifiers in the log; partitions do the pruning.
         "spark.databricks.delta.properties.defaults.dataSkippingNumIndexedCols": "0",
         # Readers without Spark cannot all read deletion vectors.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_batch.errors import LakeError
+from recsys_batch.lake.commit import commit_files
 from recsys_batch.lake.tables import TABLES
 
 if TYPE_CHECKING:
@@ -74,23 +77,37 @@ class Lake:
 
         One Delta commit: readers see all of it or none of it, and a repeat leaves the same rows.
         """
-        self._ensure(name)
-        writer = self._writer(name, frame).mode("overwrite")
-        if owned:
-            writer = writer.option("replaceWhere", predicate(owned))
-        writer.save(self.path(name))
+        self._write(name, frame, replacing=owned)
+
+    def replace_all(self, frames: Mapping[str, DataFrame], **owned: object) -> Iterator[str]:
+        """`replace` several tables, two at a time, and yield the name of each that is written.
+
+        Most of a small write is planning and committing, which leaves the other core idle.
+        """
+        with ThreadPoolExecutor(2) as pool:
+            names = {
+                pool.submit(self.replace, name, frame, **owned): name
+                for name, frame in frames.items()
+            }
+            for written in as_completed(names):
+                written.result()
+                yield names[written]
 
     def append(self, name: str, frame: DataFrame) -> None:
         """Add `frame` to the table in one commit."""
-        self._ensure(name)
-        self._writer(name, frame).mode("append").save(self.path(name))
+        self._write(name, frame, replacing=None)
 
     def delete(self, name: str, **equal: object) -> None:
         """Remove the rows whose columns equal the values given, where the table exists."""
-        from delta.tables import DeltaTable
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError
 
+        path = Path(self.path(name))
         if self.exists(name):
-            DeltaTable.forPath(self.spark, self.path(name)).delete(predicate(equal))
+            try:
+                DeltaTable(str(path)).delete(predicate(equal))
+            except (DeltaError, OSError) as error:
+                raise unwritable(path, error) from error
 
     def version(self, name: str) -> int:
         """Delta version of the table; -1 where it is new."""
@@ -105,15 +122,23 @@ class Lake:
             empty = self.spark.createDataFrame([], TABLES[name].ddl)
             create_table(self.home, name, Schema.from_json(empty.schema.json()))
 
-    def _writer(self, name: str, frame: DataFrame):  # type: ignore[no-untyped-def]
+    def _write(
+        self, name: str, frame: DataFrame, *, replacing: Mapping[str, object] | None
+    ) -> None:
+        from deltalake.exceptions import DeltaError
         from pyspark.sql import functions as F
 
-        table = TABLES[name]
+        self._ensure(name)
+        table, path = TABLES[name], Path(self.path(name))
+        folder = f"files-{uuid.uuid4().hex}"  # where nobody else writes
         conformed = frame.select(
             *(F.col(column).cast(kind).alias(column) for column, kind, _ in table.columns)
         )
-        writer = conformed.write.format("delta")
-        return writer.partitionBy(*table.partition_by) if table.partition_by else writer
+        conformed.write.partitionBy(*table.partition_by).parquet(str(path / folder))
+        try:
+            commit_files(path, folder, table, replacing=replacing)
+        except (DeltaError, OSError) as error:
+            raise unwritable(path, error) from error
 
 
 def has_version(folder: Path) -> bool:
@@ -137,12 +162,18 @@ def create_table(home: Path, name: str, schema: deltalake.Schema | pa.Schema) ->
 
     path = table_path(home, name)
     refuse_half_written(path)
+    table = TABLES[name]
+    skipping = (
+        {"delta.dataSkippingStatsColumns": ",".join(table.skip_by)}
+        if table.skip_by
+        else {"delta.dataSkippingNumIndexedCols": "0"}
+    )
     try:
         DeltaTable.create(
             str(path),
             schema,
-            partition_by=list(TABLES[name].partition_by) or None,
-            configuration={"delta.dataSkippingNumIndexedCols": "0"},
+            partition_by=list(table.partition_by) or None,
+            configuration=skipping,
         )
     except (DeltaError, OSError) as error:
         raise unwritable(path, error) from error
@@ -191,8 +222,7 @@ def _literal(value: object) -> str:
         return str(value).lower()
     if isinstance(value, int):
         return str(value)
-    text = str(value).replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{text}'"
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 @contextmanager

@@ -30,6 +30,9 @@ class Table:
         Columns of the folders; never an identifier of a person.
     summary
         What a row is.
+    skip_by
+        Columns whose range in each file is kept, so that files are passed over; never an
+        identifier of a person.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Table:
     keys: tuple[str, ...]
     partition_by: tuple[str, ...]
     summary: str
+    skip_by: tuple[str, ...] = ()
 
     @property
     def ddl(self) -> str:
@@ -115,6 +119,20 @@ TABLES: dict[str, Table] = {
             "a file taken by a batch, with its conservation of rows",
         ),
         Table(
+            "event_days",
+            "silver",
+            (
+                _BATCH,
+                ("event_date", "DATE", "a UTC day"),
+                ("rows", "BIGINT", "events of that day in that batch"),
+                ("first", "STRING", "sum of the first hashes of those events"),
+                ("second", "STRING", "sum of their second hashes"),
+            ),
+            ("batch_seq", "event_date"),
+            (),
+            "what a batch brought of a day, from which digests of events are added up",
+        ),
+        Table(
             "events",
             "silver",
             (
@@ -143,6 +161,7 @@ TABLES: dict[str, Table] = {
             ("event_id", "event_date"),
             ("event_date",),
             "a valid, deduplicated, pseudonymous event",
+            skip_by=("batch_seq",),
         ),
         Table(
             "catalogue",
@@ -192,6 +211,55 @@ TABLES: dict[str, Table] = {
             ("run_id", "table", "expectation", "column"),
             ("run_id",),
             "an expectation's verdict",
+        ),
+        Table(
+            "states",
+            "gold",
+            (
+                ("state_id", "STRING", "the state"),
+                ("made_with", "STRING", "digest of half-lives, epochs and code"),
+                ("until", "DATE", "first day whose events it does not hold"),
+                ("horizon", "BIGINT", "last batch whose events it holds"),
+                ("seq", "BIGINT", "1, 2, 3, ... in the order stored"),
+            ),
+            ("state_id",),
+            (),
+            "a state of the history, to be built upon by later runs",
+        ),
+        Table(
+            "state_pairs",
+            "gold",
+            (
+                ("state_id", "STRING", "the state"),
+                ("user_key", "STRING", "user; null: anonymous"),
+                ("item_id", "STRING", "item"),
+                ("region", "STRING", "region of the events"),
+                ("event_type", "STRING", "type of the events"),
+                ("consent", "BOOLEAN", "did they come with consent"),
+                ("events", "BIGINT", "how many they are"),
+                ("first_time", "TIMESTAMP", "the first"),
+                ("last_time", "TIMESTAMP", "the latest"),
+                ("units", "BIGINT", "decayed sum by features.half_life_days, in fixed point"),
+                ("popular_units", "BIGINT", "the same by popularity.half_life_days"),
+            ),
+            ("state_id", "user_key", "item_id", "region", "event_type", "consent"),
+            ("state_id",),
+            "what a user did to an item, summed up to a day",
+        ),
+        Table(
+            "state_facts",
+            "gold",
+            (
+                ("state_id", "STRING", "the state"),
+                ("item_id", "STRING", "item"),
+                ("field", "STRING", "title, category or price"),
+                ("stated", "STRING", "the latest that an event stated"),
+                ("event_time", "TIMESTAMP", "when"),
+                ("event_id", "STRING", "by which event"),
+            ),
+            ("state_id", "item_id", "field"),
+            ("state_id",),
+            "what events say of an item, up to a day",
         ),
         Table(
             "interactions",

@@ -34,6 +34,20 @@ def test_two_days_gave_two_publications_and_the_later_is_live(shop):
     assert shop.live() == found[1]["publication_id"]
 
 
+def test_a_backfill_passes_over_days_that_are_sealed(shop):
+    live, before = shop.live(), [shop.edge(each) for each in (shop.live(),)]
+    ran = must(
+        *("recsys-batch", "backfill", "--dataset", "sample", "--from", DAYS[0], "--to", DAYS[1]),
+        *("--lake", shop.lake, "--landing", shop.landing, "--reversed"),
+    )
+    said = [line for line in ran.err.splitlines() if line.startswith(("day ", "passed over"))]
+    assert [line.split()[0] for line in said] == ["day", "passed", "day", "passed"]
+    assert said[0] == f"day {DAYS[1]} (1 of 2)"
+    assert live in said[1]
+    assert "train" not in ran.out
+    assert (shop.live(), [shop.edge(each) for each in (live,)]) == (live, before)
+
+
 def test_every_landed_row_is_accounted_for(shop, landing):
     landed = sum(
         len(path.read_text().splitlines()) - 1 for path in landing.rglob("*") if path.is_file()

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,14 +54,14 @@ class Place:
     def home(self) -> Path:
         return self.lake / "sample"
 
-    def start(self, day: str) -> subprocess.Popen[bytes]:
-        """Start ``recsys-batch run`` of a day in a session of its own."""
-        command = [BIN / "recsys-batch", "run", "--dataset", "sample", "--date", day]
-        command += ["--landing", self.landing, "--lake", self.lake]
-        command += ["--set", "spark.driver_memory=2g", "--set", "spark.shuffle_partitions=2"]
+    def start(self, day: str, command: str = "run") -> subprocess.Popen[bytes]:
+        """Start ``recsys-batch run`` of a day, or one of its stages, in a session of its own."""
+        call = [BIN / "recsys-batch", command, "--dataset", "sample", "--date", day]
+        call += ["--landing", self.landing, "--lake", self.lake]
+        call += ["--set", "spark.driver_memory=2g", "--set", "spark.shuffle_partitions=2"]
         with (self.lake.parent / f"{self.lake.name}.out").open("ab") as out:
             return subprocess.Popen(
-                [str(each) for each in command],
+                [str(each) for each in call],
                 cwd=PROJECT,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -94,28 +95,44 @@ def stage_seconds(place: Place, pid: int) -> dict[str, float]:
     return {each["stage"]: each["seconds"] for each in ended}
 
 
-def kill_in(place: Place, day: str, stage: str, after: float, *, watch: Any) -> str:
+def kill_in(
+    place: Place,
+    day: str,
+    stage: str,
+    after: float,
+    *,
+    watch: Callable[[], object] = lambda: None,
+    alone: bool = False,
+) -> str:
     """Start a day, kill it some seconds after a stage began, and return the stage it died in.
 
-    `watch` is called again and again meanwhile, as a reader would look.
+    Parameters
+    ----------
+    watch
+        Called again and again meanwhile, as a reader would look.
+    alone
+        Start that stage alone; it may end before it is killed.
     """
-    child = place.start(day)
+    child = place.start(day, stage if alone else "run")
     try:
         _wait_for(place, child, stage, watch=watch)
         deadline = time.monotonic() + after
-        while (left := deadline - time.monotonic()) > 0:
+        while (left := deadline - time.monotonic()) > 0 and child.poll() is None:
             watch()
             time.sleep(min(left, 0.1))
     finally:
         kill_session(child)
-    assert child.returncode == -signal.SIGKILL, "the run ended before it was killed"
+    ended_well = alone and child.returncode == 0
+    assert ended_well or child.returncode == -signal.SIGKILL, "the run ended before it was killed"
     entries = place.log(child.pid)
     started = [each["stage"] for each in entries if each["message"] == "stage started"]
     ended = [each["stage"] for each in entries if each["message"] == "stage ended"]
     return started[-1] if started[-1] not in ended else f"after {started[-1]}"
 
 
-def _wait_for(place: Place, child: subprocess.Popen[bytes], stage: str, *, watch: Any) -> None:
+def _wait_for(
+    place: Place, child: subprocess.Popen[bytes], stage: str, *, watch: Callable[[], object]
+) -> None:
     limit = time.monotonic() + PATIENCE
     while True:
         watch()

@@ -6,7 +6,9 @@ import datetime as dt
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
+from recsys_batch.features.state import Clock, Decay, fold, fold_facts
 from recsys_batch.lake.tables import TABLES
 
 UNTIL = dt.datetime(2026, 1, 31, tzinfo=dt.UTC)
@@ -51,6 +53,25 @@ def catalogue(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
     return spark.createDataFrame(
         [tuple(row[name] for name in table.names) for row in full], table.ddl
     )
+
+
+def clock(
+    half_life_days: float | None = 10.0,
+    popular: float = 10.0,
+    until: dt.datetime = UNTIL,
+) -> Clock:
+    """The decays of a run that looks back from `until`."""
+    return Clock(Decay.before(until.date(), half_life_days), Decay.before(until.date(), popular))
+
+
+def state_of(frame: DataFrame, until: dt.datetime = UNTIL, **half_lives: float | None) -> DataFrame:
+    """The state of the events before `until`."""
+    return fold(frame.where(F.col("event_time") < F.lit(until)), clock(until=until, **half_lives))
+
+
+def facts_of(frame: DataFrame, until: dt.datetime = UNTIL) -> DataFrame:
+    """What the events before `until` say of items."""
+    return fold_facts(frame.where(F.col("event_time") < F.lit(until)))
 
 
 def by(frame: DataFrame, *keys: str) -> dict[Any, dict[str, Any]]:

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from recsys_batch.features.entities import items, users
 
-from .events import UNTIL, ago, by, catalogue, events
+from .events import UNTIL, ago, by, catalogue, events, facts_of, state_of
 
 pytestmark = pytest.mark.spark
 
@@ -28,7 +28,7 @@ def test_users_have_the_latest_region_named(spark: SparkSession) -> None:
         {"user_key": None, "region": "nobody's"},
         {"user_key": "v", "event_time": ago(9)},
     )
-    assert by(users(frame, until=UNTIL), "user_key") == {
+    assert by(users(state_of(frame)), "user_key") == {
         "u": {
             "user_key": "u",
             "region": "south",
@@ -63,7 +63,9 @@ def test_items_have_the_catalogue_version_of_the_instant(spark: SparkSession) ->
         (ago(4), "corrected", 3.0),
         (UNTIL, "next", 4.0),
     ):
-        row = items(nothing, rows, until=until, blocked=()).collect()[0]
+        row = items(state_of(nothing), facts_of(nothing), rows, until=until, blocked=()).collect()[
+            0
+        ]
         assert (row["title"], row["price"]) == (title, price)
 
 
@@ -79,7 +81,8 @@ def test_the_catalogue_wins_over_events_field_by_field(spark: SparkSession) -> N
         {"item_id": "eventful", "event_time": UNTIL, "title": "in the future"},
         {"item_id": "future", "event_time": UNTIL},
     )
-    found = by(items(frame, rows, until=UNTIL, blocked=["unsold"]), "item_id")
+    state, facts = state_of(frame), facts_of(frame)
+    found = by(items(state, facts, rows, until=UNTIL, blocked=["unsold"]), "item_id")
     assert set(found) == {"i", "unsold", "eventful"}
     assert found["i"] == {
         "item_id": "i",

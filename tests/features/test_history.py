@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_batch.features.history import consented, day_end, visible_events
+from recsys_batch.features.history import day_end, unread_events, visible_events
 
 from .events import UNTIL, ago, events
 
@@ -36,31 +36,17 @@ def test_visible_events_end_with_the_instant_and_the_horizon(spark: SparkSession
     assert sorted(row["event_id"] for row in seen.collect()) == ["later batch", "old"]
 
 
-def test_a_revocation_takes_all_of_a_users_events(spark: SparkSession) -> None:
+def test_unread_events_are_those_of_later_days_and_of_later_batches(spark: SparkSession) -> None:
     frame = events(
         spark,
-        {"event_id": "a1", "user_key": "revoked", "event_time": ago(3)},
-        {"event_id": "a2", "user_key": "revoked", "event_time": ago(1), "consent": False},
-        {"event_id": "b1", "user_key": "back", "event_time": ago(3), "consent": False},
-        {"event_id": "b2", "user_key": "back", "event_time": ago(1)},
-        {"event_id": "c1", "user_key": "never", "consent": False},
-        {"event_id": "d1", "user_key": "always"},
-        {"event_id": "e1", "user_key": None},
-        {"event_id": "e2", "user_key": None, "consent": False, "event_time": ago(0.5)},
+        {"event_id": "read", "event_time": ago(3)},
+        {"event_id": "late", "event_time": ago(3), "batch_seq": 2},
+        {"event_id": "next day", "event_time": ago(2)},
+        {"event_id": "landed early", "event_time": ago(1)},
+        {"event_id": "both", "event_time": ago(1), "batch_seq": 2},
+        {"event_id": "too late", "event_time": ago(3), "batch_seq": 3},
+        {"event_id": "future", "event_time": UNTIL},
     )
-    kept = consented(frame)
-    assert sorted(row["event_id"] for row in kept.collect()) == ["b2", "d1", "e1"]
-    assert set(kept.columns) == set(frame.columns)
-
-
-@pytest.mark.parametrize("revoking", ["0", "9"])
-def test_of_events_at_the_same_instant_the_revocation_wins(
-    spark: SparkSession, revoking: str
-) -> None:
-    """Whatever the ids are: an export anew with consent withdrawn has the times of the first."""
-    frame = events(
-        spark,
-        {"event_id": "5", "user_key": "u"},
-        {"event_id": revoking, "user_key": "u", "consent": False},
-    )
-    assert consented(frame).count() == 0
+    unread = unread_events(frame, until=UNTIL, horizon=2, read_until=ago(2), read_horizon=1)
+    found = sorted(row["event_id"] for row in unread.collect())
+    assert found == ["both", "landed early", "late", "next day"]

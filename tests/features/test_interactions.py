@@ -9,35 +9,54 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recsys_batch.config import FeatureSettings
 from recsys_batch.features.entities import items, users
-from recsys_batch.features.history import consented, visible_events
+from recsys_batch.features.history import visible_events
 from recsys_batch.features.interactions import holdout, interactions, popularity
+from recsys_batch.features.state import consented, fold, merged, revoked
 from recsys_batch.lake.digests import frame_digest
 
-from .events import UNTIL, WEIGHTS, ago, by, catalogue, events
+from .events import UNTIL, WEIGHTS, ago, by, catalogue, clock, events, facts_of, state_of
 
 pytestmark = pytest.mark.spark
 
-UNIT = 2**-30  # weights are summed in these
+UNIT = 2**-20  # weights are summed in these
 
 
-def pairs(frame: DataFrame, **changed: Any) -> dict[tuple[str, str], dict[str, Any]]:
-    settings = {"half_life_days": 10.0, **changed}
-    made = interactions(
-        frame,
-        until=UNTIL,
-        weights=WEIGHTS,
-        seen_types=["purchase"],
-        settings=FeatureSettings(**settings),
+def made(
+    state: DataFrame,
+    recent: DataFrame | None = None,
+    *,
+    until: dt.datetime = UNTIL,
+    half_life_days: float | None = 10.0,
+    weights: dict[str, float] = WEIGHTS,
+    seen_types: tuple[str, ...] = ("purchase",),
+) -> DataFrame:
+    """Interactions as a run that looks back from `until` makes them of a state."""
+    return interactions(
+        state,
+        until=until.date(),
+        decay=clock(half_life_days, until=until).interest,
+        weights=weights,
+        seen_types=seen_types,
+        recent=recent,
     )
-    return by(made, "user_key", "item_id")
+
+
+def pairs(
+    frame: DataFrame, *, half_life_days: float | None = 10.0, window: int | None = None
+) -> dict[tuple[str, str], dict[str, Any]]:
+    state = state_of(frame, half_life_days=half_life_days)
+    recent = None
+    if window is not None:
+        recent = state_of(frame.where(F.col("event_time") >= F.lit(ago(window))))
+    return by(made(state, recent, half_life_days=half_life_days), "user_key", "item_id")
 
 
 def test_an_event_counts_half_after_each_half_life(spark: SparkSession) -> None:
-    rows = [{"item_id": str(days), "event_time": ago(days)} for days in (10, 20, 30, 5)]
+    """Its age is in whole days from its UTC day: six where it happened 5.5 days ago."""
+    rows = [{"item_id": str(days), "event_time": ago(days)} for days in (10, 20, 30, 5.5)]
     found = pairs(events(spark, *rows))
-    wanted = {"10": 0.5, "20": 0.25, "30": 0.125, "5": 2**-0.5}
+    wanted = {"10": 0.5, "20": 0.25, "30": 0.125, "5.5": 2**-0.6}
     for item, weight in wanted.items():
         assert found["u", item]["weight"] == pytest.approx(weight, abs=UNIT)
 
@@ -110,12 +129,12 @@ def test_the_window_begins_with_its_first_instant(spark: SparkSession) -> None:
         {"item_id": "in", "event_type": "view", "event_time": ago(7)},
         {"item_id": "out", "event_type": "view", "event_time": before},
     )
-    assert list(pairs(frame, window_days=7)) == [("u", "in")]
+    assert list(pairs(frame, window=7)) == [("u", "in")]
 
 
 def test_what_was_had_before_the_window_stays_seen(spark: SparkSession) -> None:
     """Or it would be recommended again as soon as it leaves the window."""
-    (row,) = pairs(events(spark, {"event_time": ago(8)}), window_days=7).values()
+    (row,) = pairs(events(spark, {"event_time": ago(8)}), window=7).values()
     assert (row["weight"], row["seen"]) == (0.0, True)
 
 
@@ -134,9 +153,7 @@ def test_the_cutoff_belongs_to_the_holdout_alone(spark: SparkSession) -> None:
     )
     held = holdout(frame, since=cutoff, until=end, relevant_types=["purchase"])
     assert sorted(row["item_id"] for row in held.collect()) == ["at", "last"]
-    trained = interactions(
-        frame, until=cutoff, weights=WEIGHTS, seen_types=[], settings=FeatureSettings()
-    )
+    trained = made(state_of(frame, cutoff), until=cutoff, seen_types=())
     assert [row["item_id"] for row in trained.collect()] == ["before"]
 
 
@@ -152,8 +169,10 @@ def test_popularity_counts_all_and_each_region_and_the_anonymous(spark: SparkSes
         {"item_id": "shown", "event_type": "impression"},
         {"item_id": "future", "event_time": UNTIL},
     )
-    made = popularity(frame, until=UNTIL, weights=WEIGHTS, half_life_days=10.0)
-    found = {key: row["score"] for key, row in by(made, "segment", "item_id").items()}
+    scores = popularity(
+        state_of(frame), until=UNTIL.date(), decay=clock().popularity, weights=WEIGHTS
+    )
+    found = {key: row["score"] for key, row in by(scores, "segment", "item_id").items()}
     assert found == {
         (None, "i"): pytest.approx(1.5, abs=4 * UNIT),
         ("north", "i"): pytest.approx(1.0, abs=2 * UNIT),
@@ -161,7 +180,7 @@ def test_popularity_counts_all_and_each_region_and_the_anonymous(spark: SparkSes
     }
 
 
-def test_ties_in_time_go_by_event_id(spark: SparkSession) -> None:
+def test_ties_in_time_do_not_depend_on_the_order_of_rows(spark: SparkSession) -> None:
     frame = events(
         spark,
         {"event_id": "1", "event_type": "click", "region": "north", "title": "old", "price": 1.0},
@@ -169,12 +188,11 @@ def test_ties_in_time_go_by_event_id(spark: SparkSession) -> None:
     )
     even = {"click": 1.0, "view": 1.0}
     for each in (frame, frame.orderBy(F.col("event_id").desc())):
-        row = interactions(
-            each, until=UNTIL, weights=even, seen_types=[], settings=FeatureSettings()
-        ).collect()[0]
+        state = state_of(each)
+        row = made(state, weights=even).collect()[0]
         assert row["event_type"] == "view"
-        assert users(each, until=UNTIL).collect()[0]["region"] == "south"
-        item = items(each, catalogue(spark), until=UNTIL, blocked=()).collect()[0]
+        assert users(state).collect()[0]["region"] == "south"
+        item = items(state, facts_of(each), catalogue(spark), until=UNTIL, blocked=()).collect()[0]
         assert (item["title"], item["price"]) == ("new", 1.0)
 
 
@@ -202,17 +220,20 @@ def history(spark: SparkSession) -> DataFrame:
 def all_digests(
     spark: SparkSession, frame: DataFrame, *, until: dt.datetime
 ) -> list[tuple[str, int]]:
-    seen = consented(visible_events(frame, until=until, horizon=2))
-    made = [
-        interactions(
-            seen, until=until, weights=WEIGHTS, seen_types=["purchase"], settings=FeatureSettings()
-        ),
-        popularity(seen, until=until, weights=WEIGHTS, half_life_days=14.0),
-        users(seen, until=until),
-        items(seen, catalogue(spark), until=until, blocked=["i1"]),
-        holdout(seen, since=until - dt.timedelta(days=7), until=until, relevant_types=["purchase"]),
+    seen = visible_events(frame, until=until, horizon=2)
+    clocks = clock(half_life_days=30.0, popular=14.0, until=until)
+    cutoff = until - dt.timedelta(days=7)
+    past = fold(visible_events(frame, until=cutoff, horizon=2), clocks)
+    everything = merged(past, fold(seen.where(F.col("event_time") >= F.lit(cutoff)), clocks))
+    state = consented(everything, revoked(everything))
+    made_of_it = [
+        made(state, until=until, half_life_days=30.0),
+        popularity(state, until=until.date(), decay=clocks.popularity, weights=WEIGHTS),
+        users(state),
+        items(everything, facts_of(seen, until), catalogue(spark), until=until, blocked=["i1"]),
+        holdout(seen, since=cutoff, until=until, relevant_types=["purchase"]),
     ]
-    return [frame_digest(each) for each in made]
+    return [frame_digest(each) for each in made_of_it]
 
 
 def test_nothing_after_the_instant_and_nothing_of_later_batches_is_seen(

@@ -13,11 +13,11 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recsys_batch.config import FeatureSettings
 from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES
 from recsys_batch.errors import LandingError, MappingError
 from recsys_batch.features.entities import users
 from recsys_batch.features.interactions import interactions
+from recsys_batch.features.state import Clock, Decay, fold
 from recsys_batch.ingest.conservation import Conservation
 from recsys_batch.lake.ledger import read_rows, replace_rows
 
@@ -242,17 +242,17 @@ def test_the_same_files_again_change_nothing(dirty: Shop) -> None:
 def test_no_raw_user_id_lies_past_bronze(dirty: Shop) -> None:
     """In each value of each Parquet file of silver and gold, and in the bytes of all files."""
     lake = dirty.lake
-    until = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
-    events = lake.read("events")
+    decay = Decay.before(dt.date(2026, 2, 1), 90.0)
+    state = fold(lake.read("events"), Clock(decay, decay))
     pairs = interactions(
-        events,
-        until=until,
+        state,
+        until=dt.date(2026, 2, 1),
+        decay=decay,
         weights={"purchase": 1.0},
         seen_types=["purchase"],
-        settings=FeatureSettings(),
     )
     owned = {"run_id": "r", "part": "full"}
-    for table, frame in (("interactions", pairs), ("users", users(events, until=until))):
+    for table, frame in (("interactions", pairs), ("users", users(state))):
         for column, value in owned.items():
             frame = frame.withColumn(column, F.lit(value))
         lake.replace(table, frame, **owned)

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from faults.soak import TIMES
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
@@ -105,7 +106,7 @@ TORN: list[list[list[Line]]] = [
 
 
 @settings(
-    max_examples=4,
+    max_examples=4 * TIMES,
     deadline=None,
     derandomize=True,
     database=None,

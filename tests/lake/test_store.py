@@ -126,7 +126,7 @@ def test_data_without_a_log_and_garbled_logs_are_lake_errors(
 
 
 def test_predicates_quote_their_values() -> None:
-    assert predicate({"a": 1, "b": True, "c": "it's"}) == "a = 1 AND b = true AND c = 'it\\'s'"
+    assert predicate({"a": 1, "b": True, "c": "it's"}) == "a = 1 AND b = true AND c = 'it''s'"
 
 
 HOLD = """

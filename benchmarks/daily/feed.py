@@ -1,0 +1,220 @@
+"""Feed Online Retail one file at a time, each a run of ingest and features, against one bulk load.
+
+Run it with ``python -m benchmarks.daily.feed``; all 305 files take most of an hour on two cores.
+``--files 40`` takes the first forty. Every day conserves its rows; at the end the tables of the
+feed, of a feed in shuffled order and of one bulk load are compared by digest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyspark.sql import SparkSession
+
+from jobs import features, ingest, validate
+from recsys_batch import columns as c
+from recsys_batch.config import load_settings
+from recsys_batch.ingest.conservation import Conservation
+from recsys_batch.job import Job
+from recsys_batch.lake.digests import frame_digest
+from recsys_batch.lake.ledger import read_rows
+from recsys_batch.lake.session import make_session
+from recsys_batch.lake.store import Lake
+
+PROJECT = Path(__file__).resolve().parents[2]
+REPORTS = PROJECT / "benchmarks" / "reports"
+SOURCE = PROJECT.parent / "shared" / "datasets" / "online_retail" / "by-day"
+DATASET = "online_retail"
+SEED = 11
+STAGES = {"ingest": ingest, "validate": validate, "features": features}
+# What each table's rows are but for the order in which their files landed.
+CONTENT = {
+    "events": (c.BATCH_SEQ,),
+    "raw_events": (c.BATCH_SEQ,),
+    "quarantine": (c.BATCH_SEQ,),
+    "interactions": (),
+    "users": (),
+    "items": (),
+    "popularity": (),
+    "holdout": (),
+}
+
+
+@dataclass(frozen=True)
+class Fed:
+    """A fed lake.
+
+    Attributes
+    ----------
+    seconds
+        Of each file's run, by stage, in the order fed.
+    digests
+        Digest of each table's content at the end; gold tables by the rows of the last run.
+    rows
+        Conservation over all files.
+    """
+
+    seconds: tuple[dict[str, float], ...]
+    digests: dict[str, str]
+    rows: Conservation
+
+
+def feed(
+    spark: SparkSession,
+    files: Sequence[Path],
+    work: Path,
+    *,
+    at_a_time: int = 1,
+    say: Any = lambda _line: None,
+) -> Fed:
+    """Land files in the order given and run ingest, validate and features after each landing.
+
+    Parameters
+    ----------
+    files
+        Landing files named by their day.
+    work
+        An empty folder.
+    at_a_time
+        Files landed before each run; the logical day is the latest that has landed. Days too
+        early to hold anything out run ingest alone.
+
+    Raises
+    ------
+    AssertionError
+        A run lost or doubled rows.
+    """
+    landing = work / "landing"
+    landing.mkdir(parents=True)
+    settings = load_settings(DATASET)
+    lake = Lake(spark, work / "lake" / DATASET)
+    first, day, landed = dt.date.max, dt.date.min, 0
+    seconds: list[dict[str, float]] = []
+    job = Job(settings=settings, lake=lake, landing=landing, day=day, now=dt.datetime.now(dt.UTC))
+    for place in range(0, len(files), at_a_time):
+        for path in files[place : place + at_a_time]:
+            shutil.copyfile(path, landing / path.name)
+            of_file = dt.date.fromisoformat(path.stem)
+            first, day = min(first, of_file), max(day, of_file)
+            landed += _records(path)
+        job = replace(job, day=day, now=dt.datetime.now(dt.UTC))
+        spent = {}
+        telling = (day - first).days > settings.evaluation.holdout_days + 1
+        for name, stage in STAGES.items() if telling else [("ingest", ingest)]:
+            began = time.perf_counter()
+            stage.run(job)
+            spent[name] = time.perf_counter() - began
+        seconds.append(spent)
+        rows = conservation(lake.home)
+        assert rows.landed == landed, f"{landed} landed, {rows} accounted for on {day}"
+        assert rows.landed == rows.accepted + rows.quarantined + rows.duplicate, rows
+        shown = ", ".join(f"{name} {value:.1f}" for name, value in spent.items())
+        say(f"{place + 1:4} {day} {rows.landed} rows: {shown}")
+    run_id = job.open_run().run_id
+    digests = {}
+    for table, order in CONTENT.items():
+        frame = lake.read(table).drop(*order)
+        if c.RUN_ID in frame.columns:
+            frame = frame.where(frame[c.RUN_ID] == run_id)
+        digests[table] = frame_digest(frame)[0]
+    return Fed(tuple(seconds), digests, conservation(lake.home))
+
+
+def conservation(home: Path) -> Conservation:
+    """Rows of every complete batch, added up."""
+    rows = read_rows(home, "batches", status="complete")
+    names = (c.LANDED, c.ACCEPTED, c.QUARANTINED, c.DUPLICATE)
+    return Conservation(len(rows), *(sum(row[name] for row in rows) for name in names))
+
+
+def flatness(seconds: Sequence[dict[str, float]]) -> float:
+    """Mean seconds of the last 30 runs over those of the runs 30 to 60."""
+    totals = [sum(each.values()) for each in seconds]
+    return statistics.fmean(totals[-30:]) / statistics.fmean(totals[30:60])
+
+
+def _records(path: Path) -> int:
+    """Lines but the header; these files quote no line breaks."""
+    with path.open("rb") as handle:
+        return sum(1 for _ in handle) - 1
+
+
+def main() -> None:
+    """Feed, compare and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, help="feed only the first so many files")
+    parser.add_argument("--no-shuffled", action="store_true", help="leave the shuffled feed out")
+    given = parser.parse_args()
+    files = sorted(SOURCE.glob("*.csv"))[: given.files]
+    command = "python -m benchmarks.daily.feed" + (f" --files {given.files}" if given.files else "")
+    spark = make_session(load_settings(DATASET).spark, app="feed")
+    rows: list[dict[str, Any]] = []
+
+    def add(name: str, value: float, goal: float | None = None, holds: bool = True) -> None:
+        shown = round(float(value), 4)
+        row = {"name": name, "value": shown, "goal": goal, "holds": bool(holds)}
+        rows.append({**row, "command": command, "seed": SEED})
+        say(f"{name} {shown}{'' if holds else '  MISSED'}")
+
+    def say(line: str) -> None:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    shuffled = [files[place] for place in np.random.default_rng(SEED).permutation(len(files))]
+    orders = {"by_day": (files, 1), "bulk": (files, len(files))}
+    if not given.no_shuffled:
+        orders["shuffled"] = (shuffled, 1)
+    found: dict[str, Fed] = {}
+    for name, (order, at_a_time) in orders.items():
+        with tempfile.TemporaryDirectory(prefix="recsys-feed-") as work:
+            began = time.perf_counter()
+            found[name] = feed(spark, order, Path(work), at_a_time=at_a_time, say=say)
+            add(f"{name}.seconds", time.perf_counter() - began)
+    whole = found["bulk"]
+    for name in (each for each in orders if each != "bulk"):
+        fed = found[name]
+        totals = [sum(each.values()) for each in fed.seconds]
+        add(f"{name}.run.median_seconds", statistics.median(totals))
+        for stage in STAGES:
+            spent = [each[stage] for each in fed.seconds if stage in each]
+            add(f"{name}.run.median_seconds.{stage}", statistics.median(spent))
+        if len(totals) >= 90:
+            ratio = flatness(fed.seconds)
+            add(f"{name}.last_30_over_30_to_60", ratio, 1.5, ratio <= 1.5)
+        same = fed.rows == whole.rows
+        add(f"{name}.conservation_equals_bulk", same, 1, same)
+        for table in CONTENT:
+            same = fed.digests[table] == whole.digests[table]
+            add(f"{name}.{table}.digest_equals_bulk", same, 1, same)
+    spark.stop()
+    (REPORTS / "feed.json").write_text(json.dumps(rows, indent=1) + "\n")
+    lines = [
+        "# Days fed one at a time",
+        "",
+        f"`{command}`: {len(files)} files, {whole.rows.landed:,} rows, each file a run of ingest, "
+        "validate and features in one session.",
+        "",
+        "| figure | value | goal | holds |",
+        "|---|---|---|---|",
+    ]
+    for row in rows:
+        goal = "" if row["goal"] is None else f"{row['goal']:g}"
+        held = "" if row["goal"] is None else "yes" if row["holds"] else "no"
+        lines.append(f"| {row['name']} | {row['value']:,} | {goal} | {held} |")
+    (REPORTS / "feed.md").write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

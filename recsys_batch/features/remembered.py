@@ -1,0 +1,95 @@
+"""States kept from run to run, so that a day's run reads the events that are new to it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from typing import TYPE_CHECKING
+
+from recsys_batch import columns as c
+from recsys_batch.features.history import unread_events, visible_events
+from recsys_batch.features.state import Clock, fold, fold_facts, merged, merged_facts
+from recsys_batch.lake.digests import code_version
+from recsys_batch.lake.ledger import read_rows, replace_rows
+from recsys_batch.lake.store import Lake
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_EVERY = 7  # days from one stored state to the next
+_KEPT = 8  # stored states, those written last
+_TABLES = ("state_pairs", "state_facts")
+
+
+def past_state(
+    lake: Lake, *, clock: Clock, until: dt.datetime, horizon: int
+) -> tuple[DataFrame, DataFrame]:
+    """State and item facts of the events before `until` from batches up to `horizon`.
+
+    Made of the nearest stored state before it and the events since, else of all events; the rows
+    are the same. Where none of the last week is stored, what was made is stored for runs to come.
+
+    Parameters
+    ----------
+    clock
+        States of another clock, or made by other code, are not built upon.
+    """
+    from pyspark.sql import functions as F
+
+    of = hashlib.sha256(f"{clock}:{code_version()}".encode()).hexdigest()[:16]
+    known = [
+        row
+        for row in read_rows(lake.home, "states", made_with=of)
+        if row["until"] <= until.date() and row[c.HORIZON] <= horizon
+    ]
+    nearest = max(known, key=lambda row: (row["until"], row[c.HORIZON]), default=None)
+    state, facts = _made(lake, nearest, clock=clock, until=until, horizon=horizon)
+    if nearest is not None and (until.date() - nearest["until"]).days < _EVERY:
+        return state.persist(), facts.persist()
+    state_id = f"{until.date()}-{horizon}-{of}"
+    for name, frame in zip(_TABLES, (state, facts), strict=True):
+        rows = frame.withColumn("state_id", F.lit(state_id)).coalesce(2)
+        lake.replace(name, rows, state_id=state_id)
+    _record(lake, state_id=state_id, of=of, until=until.date(), horizon=horizon)
+    pairs, facts = (lake.read(name, state_id=state_id).drop("state_id") for name in _TABLES)
+    return pairs.persist(), facts.persist()
+
+
+def _made(
+    lake: Lake,
+    nearest: dict[str, object] | None,
+    *,
+    clock: Clock,
+    until: dt.datetime,
+    horizon: int,
+) -> tuple[DataFrame, DataFrame]:
+    events = lake.read("events")
+    if nearest is None:
+        seen = visible_events(events, until=until, horizon=horizon)
+        return fold(seen, clock), fold_facts(seen)
+    day, read_horizon = nearest["until"], nearest[c.HORIZON]
+    assert isinstance(day, dt.date)
+    assert isinstance(read_horizon, int)
+    unread = unread_events(
+        events,
+        until=until,
+        horizon=horizon,
+        read_until=dt.datetime.combine(day, dt.time(), dt.UTC),
+        read_horizon=read_horizon,
+    )
+    pairs, facts = (lake.read(name, state_id=nearest["state_id"]) for name in _TABLES)
+    return (
+        merged(pairs, fold(unread, clock)),
+        merged_facts(facts.drop("state_id"), fold_facts(unread)),
+    )
+
+
+def _record(lake: Lake, *, state_id: str, of: str, until: dt.date, horizon: int) -> None:
+    rows = [row for row in read_rows(lake.home, "states") if row["state_id"] != state_id]
+    seq = 1 + max((row["seq"] for row in rows), default=0)
+    row = {"state_id": state_id, "made_with": of, "until": until, c.HORIZON: horizon, "seq": seq}
+    replace_rows(lake.home, "states", [row], state_id=state_id)
+    for old in sorted(rows, key=lambda each: each["seq"])[: -_KEPT + 1]:
+        replace_rows(lake.home, "states", [], state_id=old["state_id"])
+        for name in _TABLES:
+            replace_rows(lake.home, name, [], state_id=old["state_id"])
