@@ -32,7 +32,7 @@ test: $(STAMP)  ## Set up and run the tests
 	@$(ACTIVE) $(BIN)/pytest $(ARGS)
 
 soak: $(STAMP)  ## The tests of faults, ten times over: an hour or two
-	@RECSYS_BATCH_SOAK=10 $(ACTIVE) $(BIN)/pytest -m '' tests/faults tests/ingest/test_streams.py $(ARGS)
+	@RECSYS_BATCH_SOAK=10 $(ACTIVE) $(BIN)/pytest -m '' tests/faults tests/ingest $(ARGS)
 
 check: $(STAMP)  ## Lint, format, types and the direction of imports
 	$(BIN)/ruff check .

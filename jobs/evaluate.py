@@ -27,7 +27,7 @@ def run(job: Job) -> Decision:
         fitted = fit_factors(pairs, recipe=champion, limits=settings.features, progress=steps)
     job.progress("scoring", 0, 1)
     compared = contenders(lake, run_id=run_id, champion=fitted)
-    items = lake.read("items", run_id=run_id).toArrow()
+    items = lake.read("items", run_id=run_id).select(c.ITEM_ID, c.CATEGORY).toArrow()
     scores = backtest(
         compared.models,
         compared.holdout,

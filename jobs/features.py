@@ -7,11 +7,16 @@ from pyspark.sql import functions as F
 from recsys_batch import columns as c
 from recsys_batch.contracts.suites import interactions_suite
 from recsys_batch.contracts.verdicts import require
-from recsys_batch.features.history import day_end, visible_events
+from recsys_batch.features.history import day_end
+from recsys_batch.features.inputs import run_inputs
 from recsys_batch.features.remembered import past_state
 from recsys_batch.features.state import Clock
+from recsys_batch.features.suspects import run_suspects, suspects_sentence, without_suspects
 from recsys_batch.features.tables import cutoff_of, feature_tables
+from recsys_batch.ingest.days import touched_days
 from recsys_batch.job import Job, main
+from recsys_batch.lake.ledger import read_rows
+from recsys_batch.lake.runs import run_before
 
 
 def run(job: Job) -> None:
@@ -19,14 +24,20 @@ def run(job: Job) -> None:
     opened, lake, settings = job.open_run(), job.lake, job.settings
     until, cutoff = day_end(job.day), cutoff_of(job.day, settings)
     job.progress("reading what is new", 0, 0)
-    past, facts = past_state(
-        lake, clock=Clock.of(settings, until.date()), until=cutoff, horizon=opened.horizon
-    )
+    seen = run_inputs(lake, until=until, horizon=opened.horizon)
+    before = run_before(job.home, opened, checked="interactions")
+    days = touched_days(job.home, opened, before)
+    limits = settings.dataset.limits
+    suspects = run_suspects(lake, seen.events, run=opened, before=before, days=days, limits=limits)
+    job.say(suspects_sentence(read_rows(job.home, "suspects", run_id=opened.run_id)))
+    clock = Clock.of(settings, until.date())
+    past = past_state(lake, clock=clock, until=cutoff, horizon=opened.horizon, suspects=suspects)
     tables = feature_tables(
-        visible_events(lake.read("events"), until=until, horizon=opened.horizon),
-        past,
-        facts,
-        lake.read("catalogue").where(F.col(c.BATCH_SEQ) <= opened.horizon),
+        without_suspects(seen.events, suspects),
+        *past,
+        seen.items,
+        seen.profiles,
+        refused=seen.refused.persist(),
         day=job.day,
         settings=settings,
         run_id=opened.run_id,

@@ -18,8 +18,9 @@ def run(job: Job) -> dict[str, Conservation]:
             "nobody can be looked up"
         )
     taken: dict[str, Conservation] = {}
-    for source in sources(job.settings.dataset):
-        job.progress(f"taking {source.name}", len(taken), 2)
+    wanted = sources(job.settings.dataset)
+    for source in wanted:
+        job.progress(f"taking {source.name}", len(taken), len(wanted))
         rows = take(
             job.lake,
             source,
@@ -27,6 +28,7 @@ def run(job: Job) -> dict[str, Conservation]:
             landing=landing,
             key=key,
             now=job.now,
+            say=job.say,
         )
         taken[source.name] = rows
         job.say(

@@ -11,6 +11,7 @@ import click
 
 from recsys_batch.options import DATASET, HORIZON, JSON, LAKE, LANDING, SETS, Commands, day_options
 from recsys_batch.pipeline import STAGES, Stage, stage
+from recsys_batch.quarantine_commands import quarantine
 
 _EXPORT = stage("export")
 
@@ -19,6 +20,9 @@ _EXPORT = stage("export")
 @click.version_option(package_name="recsys-batch")
 def main() -> None:
     """Batch-first offline recommendations: from event logs to versioned top-N lists."""
+
+
+main.add_command(quarantine)
 
 
 @main.command()
@@ -207,6 +211,30 @@ def user_key(user: str) -> None:
     click.echo(load_key(create=False)[0].user_key(user))
 
 
+@main.group()
+def pseudonym() -> None:
+    """Change the key that makes pseudonyms of user ids."""
+
+
+@pseudonym.command("new-key")
+def new_key() -> None:
+    """Make a new key; the one before stays beside it as the old key."""
+    from recsys_batch.ingest.pseudonyms import change_key
+
+    made = change_key()
+    click.echo(f"{made.origin}: now key {made.key_id}; next: `recsys-batch pseudonym rekey`")
+
+
+@pseudonym.command()
+@DATASET
+@LAKE
+def rekey(dataset: str, lake: str) -> None:
+    """Move the users of a data set from the old key to the current one."""
+    from recsys_batch.day import rekey_dataset
+
+    rekey_dataset(dataset=dataset, lake=lake)
+
+
 @main.command()
 @DATASET
 @LAKE
@@ -231,6 +259,25 @@ def settings(dataset: str, sets: tuple[str, ...]) -> None:
 
     found = load_settings(dataset, overrides=parse_sets(sets)).model_dump(mode="json")
     click.echo(yaml.safe_dump(found, sort_keys=False), nl=False)
+
+
+@main.command()
+@click.argument("source", required=False)
+@JSON
+def contract(source: str | None, as_json: bool) -> None:
+    """Print the data contract of SOURCE; without one, list the contracts."""
+    from recsys_batch.odcs.load import contract_json, contract_names, contract_path, read_contract
+
+    if source is not None:
+        path = contract_path(source)
+        click.echo(contract_json(source) if as_json else path.read_text(encoding="utf-8"), nl=False)
+        return
+    found = {name: read_contract(contract_path(name)) for name in contract_names()}
+    if as_json:
+        click.echo(json.dumps({name: each.version for name, each in found.items()}))
+        return
+    for name, each in found.items():
+        click.echo(f"{name:<8} {each.version:<8} {each.description.purpose}")
 
 
 @main.command()

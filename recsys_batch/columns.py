@@ -19,6 +19,14 @@ ACCEPTED = "accepted"
 QUARANTINED = "quarantined"
 DUPLICATE = "duplicate"
 CONTRACT_DIGEST = "contract_digest"
+KIND = "kind"  # landing: a batch took new files; replay: it took quarantined lines anew
+TAKEN_AT = "taken_at"  # instant a batch was taken
+NEWEST_TIME = "newest_time"  # latest time among rows
+DAYS_LATE = "days_late"  # days that an event's day lies before the newest of earlier batches
+AGE_HOURS = "age_hours"
+STATE = "state"
+SHARE = "share"  # part of a whole, from 0 to 1
+CONTRACT_VERSION = "contract_version"
 
 # Event contract
 EVENT_ID = "event_id"
@@ -40,8 +48,25 @@ CONSENT = "consent"  # may this event train a model
 # Catalogue
 TITLE = "title"
 CATEGORY = "category"
+DESCRIPTION = "description"
+TAGS = "tags"
 VALID_FROM = "valid_from"
+VALID_TO = "valid_to"  # the first instant at which another version holds; null: none does yet
+AVAILABLE_FROM = "available_from"
+AVAILABLE_UNTIL = "available_until"  # the first instant at which the item is not on offer any more
+DELETED = "deleted"
 RECOMMENDABLE = "recommendable"
+
+# Profiles and consent
+COHORT = "cohort"
+BIRTH_YEAR = "birth_year"
+AGE_BAND = "age_band"
+PREFERENCES = "preferences"  # categories that the user named
+CONSENT_TRAINING = "consent_training"  # what a line says of a purpose; null where it says nothing
+CONSENT_PERSONALIZATION = "consent_personalization"
+PURPOSE = "purpose"  # training or personalization
+GRANTED = "granted"
+STATED_AT = "stated_at"
 
 # Features and models
 AS_OF = "as_of"  # the logical day; inputs are events before its end

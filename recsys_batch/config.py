@@ -11,28 +11,28 @@ import hashlib
 import json
 import os
 import zoneinfo
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recsys_batch.errors import ConfigError
+from recsys_batch.odcs.load import contract
 
 PROJECT_CONF = Path(__file__).resolve().parent.parent / "conf"
 
-EventType = Literal[
-    "impression",
-    "view",
-    "click",
-    "add_to_cart",
-    "purchase",
-    "cancel",
-    "rating",
-    "skip",
-    "hide",
-]
+if TYPE_CHECKING:
+    EventType = str
+else:  # the contract's enumeration
+    EventType = Literal[contract("events").table.column("event_type").valid_values]
+EVENT_FIELDS = frozenset(contract("events").fields)
+ITEM_FIELDS = frozenset(contract("items").fields)
+SourceName = Literal["events", "items", "profiles", "consents"]
+PROFILE_FIELDS = frozenset(contract("profiles").fields)
+CONSENT_FIELDS = frozenset(contract("consents").fields)
+Purpose = Literal["training", "personalization"]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
@@ -179,7 +179,9 @@ class FileFormat(_Settings):
     pattern: str = Field(
         pattern=r"^[^/]", description="Glob below the landing folder, such as events/*.csv."
     )
-    format: Literal["csv", "jsonl"] = "csv"
+    format: Literal["csv", "jsonl", "parquet"] = Field(
+        "csv", description="csv or jsonl, also as .gz or .zst; parquet."
+    )
     delimiter: str = Field(",", min_length=1, max_length=1, description="CSV field separator.")
     header: bool = Field(True, description="The first line of each CSV file names the columns.")
     columns: tuple[str, ...] = Field(
@@ -188,6 +190,16 @@ class FileFormat(_Settings):
         "files may lack.",
     )
     encoding: str = Field("UTF-8", description="Character set of the files.")
+    version: int = Field(
+        1,
+        ge=1,
+        description="Raise it to accept files that differ from those before: batches are compared "
+        "with those of the same version.",
+    )
+    growing: Literal["refuse", "append"] = Field(
+        "refuse",
+        description="What a taken file that now has more lines is: an error, or new lines to take.",
+    )
 
     @field_validator("encoding")
     @classmethod
@@ -207,6 +219,8 @@ class FileFormat(_Settings):
             raise ValueError("columns must differ by more than capitals")
         if self.format == "csv" and not self.header and not self.columns:
             raise ValueError("must name the columns of CSV files without a header")
+        if self.format == "parquet" and self.growing == "append":
+            raise ValueError("Parquet files cannot grow; set `growing: refuse`")
         return self
 
 
@@ -214,6 +228,11 @@ class EventMapping(FileFormat):
     """Landing files of events, and which column or SQL expression gives each contract field."""
 
     types: tuple[TypeRule, ...] = Field(min_length=1, description="Ordered event-type rules.")
+    new_type_share: Fraction = Field(
+        0.01,
+        description="Share of a batch's lines from which on event types that no rule takes and "
+        "that no batch had stop the run; below it, such lines are only quarantined.",
+    )
     time: str = Field(description="Column or SQL expression of the event time.")
     time_format: str = Field(
         "iso", description="iso, epoch_seconds, epoch_millis, or a Spark datetime pattern."
@@ -237,7 +256,7 @@ class ItemMapping(FileFormat):
     """Landing files of the item catalogue."""
 
     fields: dict[str, str] = Field(
-        description="item_id, title, category, price, valid_from -> column or SQL expression."
+        description="item_id, title, category, price, ... -> column or SQL expression."
     )
 
     @field_validator("fields")
@@ -251,25 +270,79 @@ class ItemMapping(FileFormat):
         return value
 
 
-EVENT_FIELDS = {
-    "event_id",
-    "user_id",
-    "item_id",
-    "request_id",
-    "position",
-    "propensity",
-    "publication_id",
-    "value",
-    "quantity",
-    "price",
-    "region",
-    "device",
-    "surface",
-    "consent",
-    "title",
-    "category",
-}
-ITEM_FIELDS = {"item_id", "title", "category", "price", "valid_from"}
+class ProfileMapping(FileFormat):
+    """Landing files of what is known of users beside their events."""
+
+    fields: dict[str, str] = Field(
+        description="user_id, region, cohort, consent, ... -> column or SQL expression."
+    )
+
+    @field_validator("fields")
+    @classmethod
+    def _user_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
+        return _require_fields(value, required={"user_id"}, known=PROFILE_FIELDS)
+
+
+class ConsentMapping(FileFormat):
+    """Landing files of consent given and withdrawn."""
+
+    fields: dict[str, str] = Field(
+        description="user_id, granted, stated_at, purpose -> column or SQL expression."
+    )
+
+    @field_validator("fields")
+    @classmethod
+    def _statement_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
+        return _require_fields(
+            value, required={"user_id", "granted", "stated_at"}, known=CONSENT_FIELDS
+        )
+
+
+SourceMapping = EventMapping | ItemMapping | ProfileMapping | ConsentMapping
+
+
+def _require_fields(
+    value: dict[str, str], *, required: Set[str], known: Set[str]
+) -> dict[str, str]:
+    if missing := sorted(required - set(value)):
+        raise ValueError(f"must map {', '.join(missing)}")
+    if unknown := sorted(set(value) - known):
+        raise ValueError(f"unknown fields {unknown}; known: {sorted(known)}")
+    return value
+
+
+class Limits(_Settings):
+    """What no sound record exceeds; null sets no limit."""
+
+    max_quantity: Positive | None = Field(
+        1e6, description="Records of more pieces, either way, are quarantined."
+    )
+    max_price: Positive | None = Field(1e7, description="Dearer records are quarantined.")
+    max_value: Positive | None = Field(
+        1e9, description="Records of a greater value, either way, are quarantined."
+    )
+    max_events_per_day: Annotated[int, Field(ge=1)] | None = Field(
+        10_000, description="A user with more events on a UTC day is a suspect that day."
+    )
+    max_events_per_minute: Annotated[int, Field(ge=1)] | None = Field(
+        2_000, description="A user with more events in a minute is a suspect that day."
+    )
+
+
+class Freshness(_Settings):
+    """How old the newest record of a source may be at the end of a logical day."""
+
+    warn_after_hours: Positive | None = Field(None, description="Older: the run says so.")
+    fail_after_hours: Positive | None = Field(
+        None, description="Older: the run fails and publishes nothing."
+    )
+
+    @model_validator(mode="after")
+    def _warns_before_it_fails(self) -> Self:
+        warn, fail = self.warn_after_hours, self.fail_after_hours
+        if warn is not None and fail is not None and warn > fail:
+            raise ValueError("warn_after_hours must not be greater than fail_after_hours")
+        return self
 
 
 class Dataset(_Settings):
@@ -281,11 +354,21 @@ class Dataset(_Settings):
     time_zone: str = Field("UTC", description="Zone of event times that carry none.")
     events: EventMapping
     items: ItemMapping | None = Field(None, description="The catalogue, if it lands as files.")
+    profiles: ProfileMapping | None = Field(
+        None, description="What is known of users beside their events, if it lands as files."
+    )
+    consents: ConsentMapping | None = Field(
+        None, description="Consent given and withdrawn by purpose, if it lands as files."
+    )
     weights: dict[EventType, float] = Field(
         description="Weight of each event type in training; a type not named weighs nothing."
     )
     max_future_hours: float = Field(
         24.0, ge=0, description="Events later than their landing by more than this are refused."
+    )
+    limits: Limits = Limits()
+    freshness: dict[SourceName, Freshness] = Field(
+        default_factory=dict, description="Source -> ages at which it is stale; none: never."
     )
 
     @field_validator("time_zone")
@@ -320,7 +403,7 @@ class Settings(_Settings):
         content = self.model_dump(
             mode="json",
             exclude={"spark": True, "edge": True, "mlflow": True, "publish": True}
-            | {"dataset": {"landing", "title"}},
+            | {"dataset": {"landing", "title", "freshness"}},
         )
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -18,6 +18,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from recsys_batch.errors import ConfigError
+from recsys_batch.ingest.batch import sources
+from recsys_batch.ingest.pseudonyms import load_key
+from recsys_batch.ingest.replay import replay
 from recsys_batch.job import Job, opened, parse_day, timed_stage
 from recsys_batch.pipeline import Stage
 
@@ -155,6 +158,46 @@ def _prefixed(
     return lambda what, done, steps: progress(f"{stage}: {what}", done, steps)
 
 
+def replay_quarantine(
+    *, dataset: str, lake: str, reasons: tuple[str, ...], sets: tuple[str, ...] = ()
+) -> None:
+    """Replay the quarantined lines of each source, and say what became of them.
+
+    Raises
+    ------
+    RecsysError
+        Anything a user can set right; what was replayed before it stays.
+    """
+    with progress_line() as bar:
+        task = bar.add_task("starting Spark", total=None)
+        with opened(
+            dataset=dataset,
+            day=dt.datetime.now(dt.UTC).date().isoformat(),
+            landing=None,
+            lake=lake,
+            overrides=parse_sets(sets),
+            say=click.echo,
+        ) as job:
+            key, _ = load_key(create=False)
+            for source in sources(job.settings.dataset):
+                bar.update(task, description=f"replaying {source.name}")
+                with timed_stage(job, "replay"):
+                    rows = replay(
+                        job.lake,
+                        source,
+                        dataset=job.settings.dataset,
+                        key=key,
+                        now=job.now,
+                        reasons=reasons,
+                    )
+                click.echo(
+                    f"{source.name}: {rows.landed} lines of {rows.files} files taken anew = "
+                    f"{rows.accepted} accepted + {rows.quarantined} still quarantined "
+                    f"+ {rows.duplicate} duplicate"
+                )
+            job.lake.spark.stop()
+
+
 @contextlib.contextmanager
 def progress_line() -> Iterator[Progress]:
     """A line on standard error that says what is being done; plain lines are left to `say`."""
@@ -228,3 +271,18 @@ def simulate_shop(preset: str, overrides: dict[str, Any], out: Path) -> None:
         f"{total.duplicates} repeated, {sum(total.dirty.values())} dirty; the truth is in "
         f"{made.truth}"
     )
+
+
+def rekey_dataset(*, dataset: str, lake: str) -> None:
+    """Move a data set's users from the old pseudonym key to the current one, and say so."""
+    from recsys_batch.ingest.pseudonyms import load_key, load_old_key
+    from recsys_batch.ingest.rotation import rekey
+
+    key, old = load_key(create=False)[0], load_old_key()
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    with opened(dataset=dataset, day=today, landing=None, lake=lake, say=click.echo) as job:
+        moved = rekey(job.lake, dataset=job.settings.dataset, key=key, old=old)
+        job.lake.spark.stop()
+    rows = ", ".join(f"{count} rows of {name}" for name, count in moved.items())
+    click.echo(f"{job.home}: from key {old.key_id} to {key.key_id}: {rows or 'nothing'}")
+    click.echo("next: run the day anew; lists under the old key are not found any more")

@@ -93,6 +93,12 @@ class InputDataError(RecsysError):
     exit_code = 8
 
 
+class StaleSourceError(RecsysError):
+    """A source is older than its data set allows; the last publication stays live."""
+
+    exit_code = 5
+
+
 class StageError(RecsysError):
     """Spark failed in the middle of a stage: memory, disk, or a damaged file of the lake."""
 

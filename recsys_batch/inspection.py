@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from recsys_batch.edge.retention import kept_publications
 from recsys_batch.edge.rollback import rollback
 from recsys_batch.edge.store import EdgeStore, store_folder
 from recsys_batch.errors import LakeError, PublicationError
+from recsys_batch.ingest.conservation import Conservation, standing
+from recsys_batch.ingest.freshness import age_sentence
+from recsys_batch.ingest.lateness import lateness_summary
 from recsys_batch.ingest.pseudonyms import load_key
 from recsys_batch.job import actor
 from recsys_batch.lake.ledger import read_rows
@@ -107,7 +111,12 @@ def dataset_status(*, dataset: str, lake: str) -> dict[str, Any]:
     live = read_current(home)
     sealed = {each["publication_id"]: each for each in manifests(home)}
     batches = read_rows(home, "batches", status="complete")
-    names = (c.LANDED, c.ACCEPTED, c.QUARANTINED, c.DUPLICATE)
+    rows = sum(standing(batches).values(), Conservation())
+    late = read_rows(home, "lateness")
+    newest = max((row[c.BATCH_SEQ] for row in late), default=0)
+    runs = read_rows(home, "runs")
+    run = max(runs, key=lambda row: (row[c.AS_OF], row[c.HORIZON]))[c.RUN_ID] if runs else None
+    suspected = read_rows(home, "suspects", run_id=run)
     decision = read_rows(home, "decisions", run_id=live) if live else []
     return {
         "dataset": settings.dataset.name,
@@ -115,10 +124,50 @@ def dataset_status(*, dataset: str, lake: str) -> dict[str, Any]:
         "live": live,
         "metrics": sealed.get(live or "", {}).get("metrics", {}),
         "decision": decision[0]["reasons"] if decision else [],
-        "files": len(batches),
-        "rows": {name: sum(row[name] for row in batches) for name in names},
+        "files": rows.files,
+        "rows": {
+            c.LANDED: rows.landed,
+            c.ACCEPTED: rows.accepted,
+            c.QUARANTINED: rows.quarantined,
+            c.DUPLICATE: rows.duplicate,
+        },
         "publications": len(sealed),
+        "lateness": {
+            "all": lateness_summary(late),
+            "newest": lateness_summary(row for row in late if row[c.BATCH_SEQ] == newest),
+        },
+        "hours_ahead": _hours_ahead(batches),
+        "run": run,
+        "freshness": [_plain(row) for row in read_rows(home, "freshness", run_id=run)],
+        "suspects": {
+            "days": len(suspected),
+            "users": len({row[c.USER_KEY] for row in suspected}),
+            "events": sum(row[c.EVENTS] for row in suspected),
+        },
     }
+
+
+def _hours_ahead(batches: Iterable[Mapping[str, Any]]) -> float:
+    """By how much the newest event's clock is ahead of its landing's; 0 where none is."""
+    ahead = (
+        row[c.NEWEST_TIME] - row[c.TAKEN_AT]
+        for row in batches
+        if row["source"] == "events" and row[c.NEWEST_TIME] is not None
+    )
+    return max(max(ahead, default=dt.timedelta()) / dt.timedelta(hours=1), 0.0)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose instants are text."""
+    return {
+        key: value.isoformat() if isinstance(value, dt.datetime) else value
+        for key, value in row.items()
+    }
+
+
+def _lateness_text(name: str, found: Mapping[str, int]) -> str:
+    days = ", ".join(f"{key} {found[key]}" for key in found if key.startswith("p"))
+    return f"late: {found['late']} of {found['events']} events of {name}; days late: {days}"
 
 
 def status_text(found: dict[str, Any]) -> str:
@@ -129,6 +178,20 @@ def status_text(found: dict[str, Any]) -> str:
         f"live: {found['live'] or 'nothing yet'} ({found['publications']} publications)",
         f"rows: {rows['landed']} landed from {found['files']} files = {rows['accepted']} accepted "
         f"+ {rows['quarantined']} quarantined + {rows['duplicate']} duplicate",
+        _lateness_text("the newest batch", found["lateness"]["newest"]),
+        _lateness_text("all batches", found["lateness"]["all"]),
+        *(
+            f"clock: an event's time is {hours:.1f} hours after its landing"
+            for hours in [found["hours_ahead"]]
+            if hours
+        ),
+        *(
+            f"freshness: {row[c.STATE]}: {age_sentence(row)} of run {row[c.RUN_ID]}"
+            for row in found["freshness"]
+        ),
+        "suspects: {days} days of {users} users; their {events} events train nothing".format(
+            **found["suspects"]
+        ),
         *(f"  {name}: {value:.4f}" for name, value in sorted(found["metrics"].items())),
         *(f"  gate: {reason}" for reason in found["decision"]),
     ]

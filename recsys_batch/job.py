@@ -17,7 +17,8 @@ from typing import Any
 
 from recsys_batch.config import Settings, load_settings
 from recsys_batch.errors import TRACEBACK, ConfigError, LandingError, RecsysError
-from recsys_batch.ingest.landing import require_folder
+from recsys_batch.ingest.landing import landing_place, require_folder
+from recsys_batch.ingest.objects import S3Folder
 from recsys_batch.lake.digests import code_version
 from recsys_batch.lake.failures import spark_failure
 from recsys_batch.lake.logs import LOG, log_file
@@ -37,7 +38,7 @@ class Job:
     lake
         The dataset's tables.
     landing
-        Folder that the files land in, as given; None where none was.
+        Folder or S3 prefix that the files land in, as given; None where none was.
     day
         The logical day (UTC).
     now
@@ -52,7 +53,7 @@ class Job:
 
     settings: Settings
     lake: Lake
-    landing: Path | None
+    landing: Path | S3Folder | None
     day: dt.date
     now: dt.datetime
     horizon: int | None = None
@@ -78,7 +79,7 @@ class Job:
             horizon=self.horizon,
         )
 
-    def landing_folder(self) -> Path:
+    def landing_folder(self) -> Path | S3Folder:
         """The landing folder; raise `LandingError` where neither caller nor dataset names one."""
         if self.landing is not None:
             return self.landing
@@ -88,7 +89,7 @@ class Job:
                 where=f"dataset {self.settings.dataset.name}",
                 fix="add --landing DIR, or `landing:` to the dataset's YAML",
             )
-        return Path(self.settings.dataset.landing)
+        return landing_place(self.settings.dataset.landing)
 
 
 def actor() -> str:
@@ -137,15 +138,16 @@ def opened(
     """
     settings = load_settings(dataset, overrides=overrides)
     logical_day = parse_day(day)
-    if landing is not None:
-        require_folder(Path(landing))
+    place = None if landing is None else landing_place(landing)
+    if place is not None:
+        require_folder(place)
     home = Path(lake).absolute() / settings.dataset.name
     with write_lock(home), log_file(home):
         spark = make_session(settings.spark)
         yield Job(
             settings=settings,
             lake=Lake(spark, home),
-            landing=Path(landing) if landing else None,
+            landing=place,
             day=logical_day,
             now=dt.datetime.now(dt.UTC),
             horizon=horizon,

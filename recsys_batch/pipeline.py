@@ -38,22 +38,29 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "ingest",
         "take new landing files: parse, pseudonymise, deduplicate, quarantine",
-        reads=("landing",),
-        writes=("raw_events", "raw_items", "events", "catalogue", "quarantine", "batches"),
+        reads=("landing", "schemas"),
+        writes=(
+            *("raw_events", "raw_items", "raw_profiles", "raw_consents"),
+            *("events", "catalogue", "profiles", "consents", "quarantine", "batches"),
+            *("lateness", "schemas"),
+        ),
     ),
     Stage(
         "validate",
-        "check the day's events against the event expectations and open the run",
-        reads=("events", "catalogue", "batches", "event_days"),
-        writes=("validations", "runs", "event_days"),
+        "check the day's events and how fresh the sources are, and open the run",
+        reads=("events", "catalogue", "profiles", "consents", "batches", "event_days"),
+        writes=("validations", "freshness", "runs", "event_days"),
     ),
     Stage(
         "features",
         "weighted, time-decayed interactions as of the day, and the items known then",
-        reads=("events", "catalogue", "runs", "states", "state_pairs", "state_facts"),
+        reads=(
+            *("events", "catalogue", "profiles", "consents", "runs"),
+            *("event_days", "states", "state_pairs", "state_facts"),
+        ),
         writes=(
             *("interactions", "users", "items", "popularity", "holdout", "validations"),
-            *("states", "state_pairs", "state_facts"),
+            *("suspects", "states", "state_pairs", "state_facts"),
         ),
     ),
     Stage(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from e2e.sample import DAYS, SHOP, Shop, must
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,3 +52,20 @@ def spark() -> Iterator[SparkSession]:
 def datasets() -> Path:
     """Folder of the real data sets; use with the marker `realdata`."""
     return DATASETS
+
+
+@pytest.fixture(scope="session")
+def landing(tmp_path_factory) -> Path:
+    """Landing files of a simulated shop."""
+    out = tmp_path_factory.mktemp("shop")
+    must("recsys-batch", "simulate", *SHOP, "--out", out)
+    return out / "landing"
+
+
+@pytest.fixture(scope="session")
+def shop(landing, tmp_path_factory) -> Shop:
+    """The shop after two days; the second is live."""
+    made = Shop(landing, tmp_path_factory.mktemp("lakes") / "lake")
+    for day in DAYS:
+        made.run(day)
+    return made

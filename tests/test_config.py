@@ -159,11 +159,13 @@ def test_the_digest_follows_results_only(conf: Path) -> None:
     assert digest(spark__shuffle_partitions=99) == same
     assert digest(edge__port=1234, mlflow__tracking_uri="http://x", publish__keep=9) == same
     assert digest(dataset__title="Shop", dataset__landing="/data") == same
+    assert digest(dataset__freshness__events__fail_after_hours=5) == same
     changed = [
         digest(als__seed=1),
         digest(features__half_life_days=None),
         digest(dataset__weights__view=0.1),
         digest(dataset__time_zone="Asia/Tokyo"),
+        digest(dataset__limits__max_events_per_day=9),
         digest(evaluation__holdout_days=8),
         digest(recommend__seen="allow"),
     ]

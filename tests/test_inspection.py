@@ -39,12 +39,13 @@ def seal(home: Path, name: str) -> None:
     replace_rows(home, "decisions", [decision], run_id=name)
 
 
-def batch(seq: int, file: str, **counts: int) -> dict:
-    texts = ("batch_id", "source", "contract_digest", "file_digest")
+def batch(seq: int, file: str, **given: object) -> dict:
+    texts = ("batch_id", "contract_digest", "file_digest")
     return (
-        {"batch_seq": seq, "status": "complete", "file": file, "bytes": 1}
-        | counts
+        {"batch_seq": seq, "status": "complete", "kind": "landing", "file": file, "bytes": 1}
+        | {"source": "events", "taken_at": AT, "newest_time": AT - dt.timedelta(hours=5)}
         | dict.fromkeys(texts, "x")
+        | given
     )
 
 
@@ -136,6 +137,37 @@ def test_the_status_adds_up_the_rows_of_all_batches(lake):
     text = inspection.status_text(found)
     assert "15 landed from 2 files = 12 accepted + 2 quarantined + 1 duplicate" in text
     assert "ndcg@10: 0.2500" in text
+
+
+def test_the_status_tells_replays_lateness_freshness_and_suspects(lake):
+    home = lake / "sample"
+    counts = {"landed": 2, "accepted": 1, "quarantined": 1, "duplicate": 0}
+    ahead = AT + dt.timedelta(hours=2)
+    row = batch(3, "a", kind="replay", newest_time=ahead, **counts)
+    replace_rows(home, "batches", [row], batch_seq=3)
+    for seq, days_late, events in ((1, 0, 10), (2, 0, 3), (2, 4, 2)):
+        late = {"batch_seq": seq, "days_late": days_late, "events": events, "share": 1.0}
+        replace_rows(home, "lateness", [late], batch_seq=seq, days_late=days_late)
+    for name, horizon, hours in (("old", 1, 3.0), ("new", 2, 30.0)):
+        run = {"run_id": name, "as_of": AT.date(), "horizon": horizon}
+        replace_rows(home, "runs", [run], run_id=name)
+        age = {"run_id": name, "source": "events", "age_hours": hours, "state": "warn"}
+        replace_rows(home, "freshness", [age], run_id=name)
+    suspect = {"run_id": "new", "user_key": "k", "event_date": AT.date(), "events": 9, "most": 9}
+    replace_rows(home, "suspects", [suspect], run_id="new")
+    found = inspection.dataset_status(dataset="sample", lake=str(lake))
+    assert found["files"] == 2
+    assert found["rows"] == {"landed": 15, "accepted": 13, "quarantined": 1, "duplicate": 1}
+    assert json.loads(json.dumps(found))["lateness"]["all"]["late"] == 2
+    text = inspection.status_text(found).splitlines()
+    for line in (
+        "late: 2 of 5 events of the newest batch; days late: p50 0, p95 4, p99 4, p100 4",
+        "late: 2 of 15 events of all batches; days late: p50 0, p95 4, p99 4, p100 4",
+        "clock: an event's time is 2.0 hours after its landing",
+        "freshness: warn: the newest of events is 30.0 hours old at the day's end of run new",
+        "suspects: 1 days of 1 users; their 9 events train nothing",
+    ):
+        assert line in text
 
 
 def test_rolling_back_moves_the_pointer_and_leaves_an_audit_line(lake):

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recsys_batch.contracts.checks import Check, Suite
 from recsys_batch.contracts.pages import write_pages
-from recsys_batch.contracts.suites import Check, Suite
 from recsys_batch.errors import ContractError, SetupError, ValidationFailedError
 
 if TYPE_CHECKING:

@@ -1,18 +1,21 @@
-"""The rules of the event and catalogue contracts: the first that a line breaks names its reason.
+"""The rules of the contracts: the first that a line breaks names its reason.
 
-A rule's condition is SQL over the mapped fields, each still a string beside its parsed value:
-``price_text`` is what landed and ``price`` the number, null where it is none.
+A rule's condition is SQL over the mapped fields, each that is not text still a string beside its
+parsed value: ``price_text`` is what landed and ``price`` the number, null where it is none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
-from recsys_batch.config import EventMapping, ItemMapping
+from recsys_batch.config import SourceMapping
+from recsys_batch.odcs.load import contract
+from recsys_batch.odcs.model import Bound, Contract, Property, QuarantineCheck, SchemaObject
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -37,66 +40,80 @@ class Rule:
     detail: str
 
 
-def _not_a_number(name: str) -> Rule:
-    return Rule(
-        f"bad_{name}",
-        f"{name}_text IS NOT NULL AND ({name} IS NULL OR abs({name}) = double('Infinity'))",
-        f"concat('{name} is not a number: ', {name}_text)",
-    )
-
-
 MALFORMED = (
     Rule("not_utf8", "NOT valid_text", "'the line is not valid in the declared encoding'"),
     Rule("malformed", "malformed", "'the line is not one whole record of its file'"),
 )
 
-EVENT_RULES = (
-    *MALFORMED,
-    Rule("missing_item", "item_id IS NULL", "'no item id'"),
-    Rule("missing_time", "event_time_text IS NULL AND event_time IS NULL", "'no event time'"),
-    Rule("bad_time", "event_time IS NULL", "concat('the time cannot be read: ', event_time_text)"),
-    Rule(
-        "time_out_of_range",
-        "event_time < TIMESTAMP'1990-01-01 00:00:00'",
-        "concat('the time is before 1990: ', event_time)",
-    ),
-    Rule(
-        "future_time",
-        "event_time > latest_time",
-        "concat('the time lies after the landing: ', event_time)",
-    ),
-    Rule("unknown_type", "event_type IS NULL", "'no rule of events.types holds'"),
-    *(_not_a_number(name) for name in ("value", "quantity", "price", "position", "propensity")),
-    Rule(
-        "negative_quantity",
-        "quantity <= 0 AND event_type <> 'cancel'",
-        "concat('quantity ', quantity, ' of a ', event_type)",
-    ),
-    Rule("negative_price", "price < 0", "concat('price ', price)"),
-    Rule("position_out_of_range", "position < 1", "concat('position ', position)"),
-    Rule(
-        "propensity_out_of_range",
-        "propensity <= 0 OR propensity > 1",
-        "concat('propensity ', propensity)",
-    ),
-    Rule(
-        "bad_consent",
-        "consent_text IS NOT NULL AND consent IS NULL",
-        "concat('consent is neither true nor false: ', consent_text)",
-    ),
-)
 
-ITEM_RULES = (
-    *MALFORMED,
-    Rule("missing_item", "item_id IS NULL", "'no item id'"),
-    _not_a_number("price"),
-    Rule("negative_price", "price < 0", "concat('price ', price)"),
-    Rule(
-        "bad_time",
-        "valid_from_text IS NOT NULL AND valid_from IS NULL",
-        "concat('valid_from cannot be read: ', valid_from_text)",
-    ),
-)
+def rules_of(contract: Contract) -> tuple[Rule, ...]:
+    """The rules of a contract in its order, after those of the line itself."""
+    return (*MALFORMED, *(_rule(contract.table, each) for each in contract.table.rules))
+
+
+def _rule(table: SchemaObject, check: QuarantineCheck) -> Rule:
+    given = check.implementation
+    if given.column is None or given.violates is None:
+        return Rule(check.name, str(given.condition), str(given.detail))
+    column = table.column(given.column)
+    condition, detail = _VIOLATIONS[given.violates](column)
+    return Rule(check.name, condition, given.detail or detail)
+
+
+def _nothing(column: Property) -> tuple[str, str]:
+    return f"{_landed(column)} IS NULL", f"'no {column.name}'"
+
+
+def _unreadable(column: Property) -> tuple[str, str]:
+    name, text = column.name, _landed(column)
+    if column.logical_type in {"number", "integer"}:
+        broken = f"({name} IS NULL OR abs({name}) = double('Infinity'))"
+        found = f"{name} is not a number: "
+    else:
+        broken = f"{name} IS NULL"
+        boolean = column.logical_type == "boolean"
+        found = f"{name} is neither true nor false: " if boolean else f"{name} cannot be read: "
+    return f"{text} IS NOT NULL AND {broken}", f"concat('{found}', {text})"
+
+
+def _out_of_range(column: Property) -> tuple[str, str]:
+    options = column.logical_type_options
+    bounds = (
+        ("<", options.minimum),
+        ("<=", options.exclusive_minimum),
+        (">", options.maximum),
+        (">=", options.exclusive_maximum),
+    )
+    sides = [
+        f"{column.name} {sign} {_literal(column, bound)}"
+        for sign, bound in bounds
+        if bound is not None
+    ]
+    return " OR ".join(sides), f"concat('{column.name} ', {column.name})"
+
+
+_VIOLATIONS: dict[str, Callable[[Property], tuple[str, str]]] = {
+    "required": _nothing,
+    "type": _unreadable,
+    "range": _out_of_range,
+}
+
+
+def _landed(column: Property) -> str:
+    """The text that landed, where the column is not text itself."""
+    return column.name if column.logical_type == "string" else f"{column.name}_text"
+
+
+def _literal(column: Property, bound: Bound) -> str:
+    if column.logical_type in {"number", "integer"}:
+        return f"{bound:g}"
+    return f"{column.logical_type.upper()}'{bound}'"
+
+
+EVENT_RULES = rules_of(contract("events"))
+ITEM_RULES = rules_of(contract("items"))
+PROFILE_RULES = rules_of(contract("profiles"))
+CONSENT_RULES = rules_of(contract("consents"))
 
 
 def with_verdict(frame: DataFrame, rules: tuple[Rule, ...]) -> DataFrame:
@@ -109,7 +126,7 @@ def with_verdict(frame: DataFrame, rules: tuple[Rule, ...]) -> DataFrame:
     return judged.withColumn(c.DETAIL, F.expr(f"CASE {c.REASON} {details} END"))
 
 
-def contract_digest(mapping: EventMapping | ItemMapping, rules: tuple[Rule, ...]) -> str:
+def contract_digest(mapping: SourceMapping, rules: tuple[Rule, ...]) -> str:
     """Digest (16 hex digits) of what lines are read with: mapping and rules."""
     content = [mapping.model_dump(mode="json"), [list(vars(rule).values()) for rule in rules]]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

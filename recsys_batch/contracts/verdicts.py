@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
+from recsys_batch.contracts.checks import Suite
 from recsys_batch.contracts.expectations import validate
-from recsys_batch.contracts.suites import Suite
 from recsys_batch.lake.ledger import replace_rows
 
 if TYPE_CHECKING:

@@ -7,36 +7,52 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
+from recsys_batch.features.versions import as_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
-def users(state: DataFrame) -> DataFrame:
-    """One row a user; the region is the latest that an event named, of several the last by name.
+_MICROSECOND = dt.timedelta(microseconds=1)  # Spark's times are whole ones
+
+
+def users(state: DataFrame, profiles: DataFrame, *, until: dt.datetime) -> DataFrame:
+    """One row a user.
+
+    The region is the latest that an event named, of several the last by name, else the profile's;
+    the cohort is the profile's.
 
     Parameters
     ----------
     state
-        What may train (`recsys_batch.features.state.consented`).
+        Of the events before `until` that may train (`recsys_batch.features.consent.consented`), of
+        users who get lists.
+    profiles
+        From `profile_versions`.
 
     Returns
     -------
     DataFrame
-        user_key, region, events, first_time, last_time.
+        user_key, region, cohort, events, first_time, last_time.
     """
     from pyspark.sql import functions as F
 
     named = F.when(F.col(c.REGION).isNotNull(), F.struct(c.LAST_TIME, c.REGION))
-    return (
+    seen = (
         state.where(F.col(c.USER_KEY).isNotNull())
         .groupBy(c.USER_KEY)
         .agg(
-            F.max_by(c.REGION, named).alias(c.REGION),
+            F.max_by(c.REGION, named).alias("event_region"),
             F.sum(c.EVENTS).alias(c.EVENTS),
             F.min(c.FIRST_TIME).alias(c.FIRST_TIME),
             F.max(c.LAST_TIME).alias(c.LAST_TIME),
         )
+    )
+    profile = as_of(profiles, until - _MICROSECOND).select(c.USER_KEY, c.REGION, c.COHORT)
+    return seen.join(profile, c.USER_KEY, how="left").select(
+        c.USER_KEY,
+        F.coalesce("event_region", c.REGION).alias(c.REGION),
+        *(c.COHORT, c.EVENTS, c.FIRST_TIME, c.LAST_TIME),
     )
 
 
@@ -50,18 +66,22 @@ def items(
 ) -> DataFrame:
     """One row an item with an event or a catalogue row before `until`.
 
-    The catalogue wins over what events carry; a catalogue row without a date holds always. What an
-    item is called says nothing of who acted on it, so events without consent count here.
+    The catalogue wins over what events carry. What an item is called says nothing of who acted on
+    it, so events without consent count here. Lists are made for what follows the day, so an item
+    may be in one if its window of availability begins before `until` and does not end by then, and
+    if it is neither deleted nor blocked.
 
     Parameters
     ----------
     state, facts
         Of all events before `until` (`recsys_batch.features.state`).
+    catalogue
+        From `item_versions`.
 
     Returns
     -------
     DataFrame
-        item_id, title, category, price, first_time, last_time, recommendable.
+        item_id, title, category, price, description, tags, first_time, last_time, recommendable.
     """
     from pyspark.sql import functions as F
 
@@ -78,23 +98,22 @@ def items(
         .agg(F.min(c.FIRST_TIME).alias("first_event"), F.max(c.LAST_TIME).alias(c.LAST_TIME))
         .join(told, c.ITEM_ID, how="left")
     )
-    since = F.coalesce(F.col(c.VALID_FROM), F.timestamp_seconds(F.lit(0)))
-    order = F.struct(since, F.col(c.BATCH_SEQ), F.col(c.EVENT_ID))
-    stated = (
-        catalogue.where(since < F.lit(until))
-        .groupBy(c.ITEM_ID)
-        .agg(
-            *(F.max_by(name, order).alias(name) for name in (c.TITLE, c.CATEGORY, c.PRICE)),
-            F.min(c.VALID_FROM).alias(c.VALID_FROM),
-        )
+    begun = F.col(c.AVAILABLE_FROM).isNull() | (F.col(c.AVAILABLE_FROM) < F.lit(until))
+    open_ = F.col(c.AVAILABLE_UNTIL).isNull() | (F.col(c.AVAILABLE_UNTIL) > F.lit(until))
+    stated = as_of(catalogue, until - _MICROSECOND).select(
+        *(c.ITEM_ID, c.TITLE, c.CATEGORY, c.PRICE, c.DESCRIPTION, c.TAGS),
+        F.col(c.FIRST_TIME).alias("first_stated"),
+        (begun & open_ & ~F.col(c.DELETED)).alias("offered"),
     )
     joined = stated.join(from_events, c.ITEM_ID, how="full_outer")
+    offered = F.coalesce(F.col("offered"), F.lit(True))
     return joined.select(
         c.ITEM_ID,
         F.coalesce(c.TITLE, "event_title").alias(c.TITLE),
         F.coalesce(c.CATEGORY, "event_category").alias(c.CATEGORY),
         F.coalesce(c.PRICE, "event_price").alias(c.PRICE),
-        F.least(c.VALID_FROM, "first_event").alias(c.FIRST_TIME),
+        *(c.DESCRIPTION, c.TAGS),
+        F.least("first_stated", "first_event").alias(c.FIRST_TIME),
         c.LAST_TIME,
-        (~F.col(c.ITEM_ID).isin(list(blocked))).alias(c.RECOMMENDABLE),
+        (offered & ~F.col(c.ITEM_ID).isin(list(blocked))).alias(c.RECOMMENDABLE),
     )

@@ -1,4 +1,4 @@
-"""What of the event store a run may see: before the day's end, of its batches, with consent."""
+"""What of the lake a run may see: what was before the day's end, from its batches."""
 
 from __future__ import annotations
 
@@ -50,3 +50,12 @@ def unread_events(
         (F.col(c.EVENT_DATE) >= F.lit(read_until.date())) & (F.col(c.BATCH_SEQ) <= read_horizon)
     )
     return landed_since.union(happened_since)
+
+
+def known_rows(rows: DataFrame, *, until: dt.datetime, horizon: int) -> DataFrame:
+    """Catalogue or profile rows of batches up to `horizon` that hold from before `until` on."""
+    from pyspark.sql import functions as F
+
+    since = F.col(c.VALID_FROM)
+    begun = since.isNull() | (since < F.lit(until))
+    return rows.where((F.col(c.BATCH_SEQ) <= horizon) & begun)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.features.history import unread_events, visible_events
 from recsys_batch.features.state import Clock, fold, fold_facts, merged, merged_facts
+from recsys_batch.features.suspects import without_suspects
 from recsys_batch.lake.digests import code_version
 from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.lake.store import Lake
@@ -22,7 +23,7 @@ _TABLES = ("state_pairs", "state_facts")
 
 
 def past_state(
-    lake: Lake, *, clock: Clock, until: dt.datetime, horizon: int
+    lake: Lake, *, clock: Clock, until: dt.datetime, horizon: int, suspects: DataFrame
 ) -> tuple[DataFrame, DataFrame]:
     """State and item facts of the events before `until` from batches up to `horizon`.
 
@@ -33,24 +34,41 @@ def past_state(
     ----------
     clock
         States of another clock, or made by other code, are not built upon.
+    suspects
+        user_key and event_date of what is left out. A state that was made before a late event
+        made a day suspect, or cleared one, is not built upon.
     """
     from pyspark.sql import functions as F
 
     of = hashlib.sha256(f"{clock}:{code_version()}".encode()).hexdigest()[:16]
+    left_out = [tuple(row) for row in suspects.select(c.EVENT_DATE, c.USER_KEY).collect()]
     known = [
         row
         for row in read_rows(lake.home, "states", made_with=of)
-        if row["until"] <= until.date() and row[c.HORIZON] <= horizon
+        if row["until"] <= until.date()
+        and row[c.HORIZON] <= horizon
+        and row["suspects_digest"] == _digest(left_out, row["until"])
     ]
     nearest = max(known, key=lambda row: (row["until"], row[c.HORIZON]), default=None)
-    state, facts = _made(lake, nearest, clock=clock, until=until, horizon=horizon)
+    state, facts = _made(
+        lake, nearest, clock=clock, until=until, horizon=horizon, suspects=suspects
+    )
     if nearest is not None and (until.date() - nearest["until"]).days < _EVERY:
         return state.persist(), facts.persist()
-    state_id = f"{until.date()}-{horizon}-{of}"
+    state_id = f"{until.date()}-{horizon}-{of}-{_digest(left_out, until.date())}"
     for name, frame in zip(_TABLES, (state, facts), strict=True):
         rows = frame.withColumn("state_id", F.lit(state_id)).coalesce(2)
         lake.replace(name, rows, state_id=state_id)
-    _record(lake, state_id=state_id, of=of, until=until.date(), horizon=horizon)
+    _record(
+        lake,
+        {
+            "state_id": state_id,
+            "made_with": of,
+            "until": until.date(),
+            c.HORIZON: horizon,
+            "suspects_digest": _digest(left_out, until.date()),
+        },
+    )
     pairs, facts = (lake.read(name, state_id=state_id).drop("state_id") for name in _TABLES)
     return pairs.persist(), facts.persist()
 
@@ -62,8 +80,9 @@ def _made(
     clock: Clock,
     until: dt.datetime,
     horizon: int,
+    suspects: DataFrame,
 ) -> tuple[DataFrame, DataFrame]:
-    events = lake.read("events")
+    events = without_suspects(lake.read("events"), suspects)
     if nearest is None:
         seen = visible_events(events, until=until, horizon=horizon)
         return fold(seen, clock), fold_facts(seen)
@@ -84,11 +103,17 @@ def _made(
     )
 
 
-def _record(lake: Lake, *, state_id: str, of: str, until: dt.date, horizon: int) -> None:
-    rows = [row for row in read_rows(lake.home, "states") if row["state_id"] != state_id]
+def _digest(days: list[tuple[dt.date, str]], until: dt.date) -> str:
+    """Digest of the suspect days before `until`."""
+    before = sorted(f"{day} {user}" for day, user in days if day < until)
+    return hashlib.sha256("\n".join(before).encode()).hexdigest()[:16]
+
+
+def _record(lake: Lake, state: dict[str, object]) -> None:
+    """Name a state in the ledger, and remove those that are too many."""
+    rows = [row for row in read_rows(lake.home, "states") if row["state_id"] != state["state_id"]]
     seq = 1 + max((row["seq"] for row in rows), default=0)
-    row = {"state_id": state_id, "made_with": of, "until": until, c.HORIZON: horizon, "seq": seq}
-    replace_rows(lake.home, "states", [row], state_id=state_id)
+    replace_rows(lake.home, "states", [{**state, "seq": seq}], state_id=state["state_id"])
     for old in sorted(rows, key=lambda each: each["seq"])[: -_KEPT + 1]:
         replace_rows(lake.home, "states", [], state_id=old["state_id"])
         for name in _TABLES:

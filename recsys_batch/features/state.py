@@ -171,27 +171,6 @@ def _latest(rows: DataFrame) -> DataFrame:
     )
 
 
-def revoked(state: DataFrame) -> DataFrame:
-    """user_key of those whose latest event withdraws consent; of several latest, one suffices."""
-    from pyspark.sql import functions as F
-
-    latest = F.max_by(c.CONSENT, F.struct(F.col(c.LAST_TIME), ~F.col(c.CONSENT)))
-    return (
-        state.where(F.col(c.USER_KEY).isNotNull())
-        .groupBy(c.USER_KEY)
-        .agg(latest.alias("agrees"))
-        .where(~F.col("agrees"))
-        .select(c.USER_KEY)
-    )
-
-
-def consented(state: DataFrame, refusing: DataFrame) -> DataFrame:
-    """What may train: acts with consent of users who are not among `refusing`, and of nobody."""
-    from pyspark.sql import functions as F
-
-    return state.where(F.col(c.CONSENT)).join(refusing, c.USER_KEY, how="left_anti")
-
-
 def weighed(weights: Mapping[EventType, float], units: str, unit: float) -> Column:
     """Aggregate: the sum over types of weight times units, in a fixed order of terms."""
     from pyspark.sql import functions as F

@@ -10,18 +10,12 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.config import Settings
 from recsys_batch.errors import InputDataError
+from recsys_batch.features.consent import consented, permitted
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.history import day_end
 from recsys_batch.features.interactions import holdout, interactions, popularity
-from recsys_batch.features.state import (
-    Clock,
-    consented,
-    fold,
-    fold_facts,
-    merged,
-    merged_facts,
-    revoked,
-)
+from recsys_batch.features.state import Clock, fold, fold_facts, merged, merged_facts
+from recsys_batch.features.versions import item_versions, profile_versions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -39,7 +33,9 @@ def feature_tables(
     past: DataFrame,
     facts: DataFrame,
     catalogue: DataFrame,
+    profiles: DataFrame,
     *,
+    refused: DataFrame,
     day: dt.date,
     settings: Settings,
     run_id: str,
@@ -53,8 +49,10 @@ def feature_tables(
     past, facts
         The state and the item facts of the events before the hold-out
         (`recsys_batch.features.state`).
-    catalogue
-        What the run may see of it.
+    catalogue, profiles
+        What the run may see of them, as it was stated.
+    refused
+        Who refuses what: users who refuse personalization train, get no list and are not measured.
     day
         The logical day.
 
@@ -74,12 +72,14 @@ def feature_tables(
     clock = Clock.of(settings, until.date())
     held = events.where(F.col(c.EVENT_DATE) >= F.lit(cutoff.date())).persist()
     everything = merged(past, fold(held, clock)).persist()
-    refusing = revoked(everything).persist()
     parts = {
-        "full": (until, consented(everything, refusing).persist()),
-        "train": (cutoff, consented(past, refusing).persist()),
+        "full": (until, consented(everything, refused).persist()),
+        "train": (cutoff, consented(past, refused).persist()),
     }
     require_history(parts["full"][1], day=day, settings=settings)
+
+    def listed(rows: DataFrame) -> DataFrame:
+        return permitted(rows, refused, "personalization")
 
     def both(make: Callable[[dt.datetime, DataFrame], DataFrame]) -> DataFrame:
         made = [make(*each).withColumn(c.PART, F.lit(part)) for part, each in parts.items()]
@@ -91,10 +91,9 @@ def feature_tables(
         if days is None:
             return None
         dates = F.col(c.EVENT_DATE).between(at.date() - dt.timedelta(days), at.date() - _DAY)
-        return consented(fold(events.where(dates), clock), refusing)
+        return consented(fold(events.where(dates), clock), refused)
 
     weights, relevant = settings.dataset.weights, settings.evaluation.relevant_types
-    willing = held.where(F.col(c.CONSENT)).join(refusing, c.USER_KEY, how="left_anti")
     tables = {
         "interactions": both(
             lambda at, state: interactions(
@@ -106,7 +105,7 @@ def feature_tables(
                 recent=recent(at),
             )
         ),
-        "users": both(lambda _at, state: users(state)),
+        "users": both(lambda at, state: users(listed(state), profile_versions(profiles), until=at)),
         "popularity": both(
             lambda at, state: popularity(
                 state, until=at.date(), decay=clock.popularity, weights=weights
@@ -115,11 +114,13 @@ def feature_tables(
         "items": items(
             everything,
             merged_facts(facts, fold_facts(held)),
-            catalogue,
+            item_versions(catalogue),
             until=until,
             blocked=settings.recommend.block_items,
         ),
-        "holdout": holdout(willing, since=cutoff, until=until, relevant_types=relevant),
+        "holdout": holdout(
+            listed(consented(held, refused)), since=cutoff, until=until, relevant_types=relevant
+        ),
     }
     return {name: frame.withColumn(c.RUN_ID, F.lit(run_id)) for name, frame in tables.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator, Mapping, Set
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
@@ -10,7 +11,9 @@ from recsys_batch.config import Dataset, EventMapping, ItemMapping
 from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES, with_verdict
 from recsys_batch.ingest.parse import forgiving, landed_columns, mapped
 from recsys_batch.ingest.pseudonyms import PseudonymKey
-from recsys_batch.ingest.values import instant, number
+from recsys_batch.ingest.values import instant, labels, number
+from recsys_batch.odcs.load import contract
+from recsys_batch.odcs.model import SchemaObject
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -18,31 +21,9 @@ if TYPE_CHECKING:
 FATE = "fate"  # accepted, quarantined or duplicate
 
 
-_TEXT = (
-    c.REQUEST_ID,
-    c.PUBLICATION_ID,
-    c.REGION,
-    c.DEVICE,
-    c.SURFACE,
-    c.TITLE,
-    c.CATEGORY,
-)
-_NUMBERS = (c.VALUE, c.QUANTITY, c.PRICE, c.PROPENSITY)
-_CONTENT = (
-    c.USER_KEY,
-    c.ITEM_ID,
-    c.EVENT_TYPE,
-    c.EVENT_TIME,
-    c.VALUE,
-    c.QUANTITY,
-    c.PRICE,
-    c.REQUEST_ID,
-    c.POSITION,
-    c.REGION,
-    c.DEVICE,
-    c.SURFACE,
-    c.CONSENT,  # an export anew after a revocation must count
-)
+STATED = (c.CONSENT_TRAINING, c.CONSENT_PERSONALIZATION)
+_EVENTS = contract("events").table
+_ITEMS = contract("items").table
 
 
 def classify_events(
@@ -51,7 +32,7 @@ def classify_events(
     *,
     dataset: Dataset,
     key: PseudonymKey,
-    latest_time: dt.datetime,
+    latest_time: dt.datetime | Column,
     where: str,
 ) -> DataFrame:
     """Give each parsed line its event fields and, where it breaks the contract, the reason.
@@ -59,15 +40,16 @@ def classify_events(
     Parameters
     ----------
     latest_time
-        Events after this instant (UTC) are quarantined as lying in the future.
+        Events after this instant (UTC), which may depend on the line's file, are quarantined as
+        lying in the future.
     where
         File named in mapping errors.
 
     Returns
     -------
     DataFrame
-        The columns of `events` without batch, and file, line, record, reason, detail. The raw
-        user id is gone.
+        The columns of `events` without batch, and file, line, record, reason, detail, and what
+        the line itself says of each purpose of consent. The raw user id is gone.
     """
     from pyspark.sql import functions as F
 
@@ -78,35 +60,31 @@ def classify_events(
             where=where,
         )
         null = F.lit(None).cast("string")
-        texts = {name: field.get(name, null) for name in (*_NUMBERS, c.POSITION, c.CONSENT)}
+        consent = field.get(c.CONSENT, null)
         typed = parsed.select(
             *landed_columns(),
             field.get(c.EVENT_ID, null).alias("given_id"),
             key.column(field.get("user_id", null)).alias(c.USER_KEY),
-            field[c.ITEM_ID].alias(c.ITEM_ID),
             field["type"].alias(c.EVENT_TYPE),
             field["time"].alias("event_time_text"),
             instant(field["time"], mapping.time_format, dataset.time_zone).alias(c.EVENT_TIME),
-            *(field.get(name, null).alias(name) for name in _TEXT),
-            *(text.alias(f"{name}_text") for name, text in texts.items()),
-            *(number(texts[name]).alias(name) for name in _NUMBERS),
-            texts[c.POSITION].try_cast("int").alias(c.POSITION),
-            F.coalesce(texts[c.CONSENT].try_cast("boolean"), _default_consent(texts)).alias(
+            *read_values(field, _EVENTS, zone=dataset.time_zone, but={c.EVENT_ID, c.CONSENT}),
+            consent.alias("consent_text"),
+            F.coalesce(consent.try_cast("boolean"), F.when(consent.isNull(), F.lit(True))).alias(
                 c.CONSENT
             ),
+            *(consent.try_cast("boolean").alias(name) for name in STATED),
             F.lit(latest_time).cast("timestamp").alias("latest_time"),
+            *_limits(dataset),
         )
+    made = {c.EVENT_ID, c.KEY_ID, c.EVENT_DATE}
     return with_verdict(typed, EVENT_RULES).select(
-        c.FILE,
-        c.LINE,
-        F.make_valid_utf8(c.RECORD).alias(c.RECORD),
-        c.REASON,
-        c.DETAIL,
-        F.coalesce(F.col("given_id"), _content_key(_CONTENT)).alias(c.EVENT_ID),
-        *(c.USER_KEY, c.ITEM_ID, c.EVENT_TYPE, c.EVENT_TIME),
+        *place_and_verdict(),
+        F.coalesce(F.col("given_id"), content_key(_EVENTS)).alias(c.EVENT_ID),
         F.when(F.col(c.USER_KEY).isNotNull(), F.lit(key.key_id)).alias(c.KEY_ID),
         F.to_date(c.EVENT_TIME).alias(c.EVENT_DATE),
-        *(*_NUMBERS, c.POSITION, *_TEXT, c.CONSENT),
+        *(each.name for each in _EVENTS.properties if each.name not in made),
+        *STATED,
     )
 
 
@@ -114,37 +92,76 @@ def classify_items(
     parsed: DataFrame, mapping: ItemMapping, *, dataset: Dataset, where: str
 ) -> DataFrame:
     """The same for catalogue lines: the columns of `catalogue` and the reason."""
-    from pyspark.sql import functions as F
-
     with forgiving(parsed.sparkSession):
         field = mapped(parsed, mapping.fields, where=where)
-        null = F.lit(None).cast("string")
-        since = field.get(c.VALID_FROM, null)
-        price = field.get(c.PRICE, null)
         typed = parsed.select(
             *landed_columns(),
-            field[c.ITEM_ID].alias(c.ITEM_ID),
-            field.get(c.TITLE, null).alias(c.TITLE),
-            field.get(c.CATEGORY, null).alias(c.CATEGORY),
-            price.alias("price_text"),
-            number(price).alias(c.PRICE),
-            since.alias("valid_from_text"),
-            instant(since, "iso", dataset.time_zone).alias(c.VALID_FROM),
+            *read_values(field, _ITEMS, zone=dataset.time_zone),
+            *_limits(dataset),
         )
-    content = (c.ITEM_ID, c.TITLE, c.CATEGORY, c.PRICE, c.VALID_FROM)
     return with_verdict(typed, ITEM_RULES).select(
-        c.FILE,
-        c.LINE,
-        F.make_valid_utf8(c.RECORD).alias(c.RECORD),
-        c.REASON,
-        c.DETAIL,
-        _content_key(content).alias(c.EVENT_ID),
-        *content,
+        *place_and_verdict(),
+        content_key(_ITEMS).alias(c.EVENT_ID),
+        *(each.name for each in _ITEMS.properties if each.name != c.EVENT_ID),
     )
 
 
-def mark_duplicates(classified: DataFrame, known: DataFrame | None) -> DataFrame:
-    """Add the fate of each line; of equal event ids the first by file and line is accepted.
+def read_values(
+    field: Mapping[str, Column], table: SchemaObject, *, zone: str, but: Set[str] = frozenset()
+) -> Iterator[Column]:
+    """The contract's columns that are mapped by their own name, read as their logical types.
+
+    Of those that are not text, ``NAME_text`` is what landed. Fields not mapped are null.
+
+    Parameters
+    ----------
+    but
+        Columns left to the caller.
+    """
+    from pyspark.sql import functions as F
+
+    null = F.lit(None).cast("string")
+    for column in table.properties:
+        if column.mapping != f"fields.{column.name}" or column.name in but:
+            continue
+        text = field.get(column.name, null)
+        if column.logical_type == "string":
+            yield text.alias(column.name)
+            continue
+        yield text.alias(f"{column.name}_text")
+        if column.logical_type == "number":
+            value = number(text)
+        elif column.logical_type == "array":
+            value = labels(text)
+        elif column.logical_type == "timestamp":
+            value = instant(text, "iso", zone)
+        else:
+            value = text.try_cast(column.physical_type)
+        yield value.alias(column.name)
+
+
+def place_and_verdict() -> tuple[str | Column, ...]:
+    """File, line, record, reason and detail of a judged line."""
+    from pyspark.sql import functions as F
+
+    return (c.FILE, c.LINE, F.make_valid_utf8(c.RECORD).alias(c.RECORD), c.REASON, c.DETAIL)
+
+
+def _limits(dataset: Dataset) -> list[Column]:
+    """The data set's greatest quantity, price and value, as the rules name them."""
+    from pyspark.sql import functions as F
+
+    limits = dataset.limits
+    return [
+        F.lit(getattr(limits, name)).cast("double").alias(name)
+        for name in ("max_quantity", "max_price", "max_value")
+    ]
+
+
+def repeated_lines(classified: DataFrame, known: DataFrame | None) -> DataFrame:
+    """File and line of the good lines whose event id came before, in their batch or in the lake.
+
+    Only ids and places are shuffled: a batch has few repeated lines, and its rows are wide.
 
     Parameters
     ----------
@@ -154,21 +171,31 @@ def mark_duplicates(classified: DataFrame, known: DataFrame | None) -> DataFrame
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    good = F.col(c.REASON).isNull()
-    first = F.row_number().over(Window.partitionBy(c.EVENT_ID, good).orderBy(c.FILE, c.LINE))
-    ranked = classified.withColumn("_copy", first)
+    good = classified.where(F.col(c.REASON).isNull()).select(c.EVENT_ID, c.FILE, c.LINE)
+    again = good.groupBy(c.EVENT_ID).count().where(F.col("count") > 1)
+    place = F.row_number().over(Window.partitionBy(c.EVENT_ID).orderBy(c.FILE, c.LINE))
+    repeated = good.join(again, c.EVENT_ID, how="left_semi").select(
+        c.FILE, c.LINE, place.alias("_copy")
+    )
+    repeated = repeated.where(F.col("_copy") > 1).select(c.FILE, c.LINE)
     if known is None:
-        there = F.lit(False)
-    else:
-        ids = known.select(F.col(c.EVENT_ID), F.lit(True).alias("_there")).distinct()
-        ranked = ranked.join(ids, c.EVENT_ID, how="left")
-        there = F.coalesce(F.col("_there"), F.lit(False))
+        return repeated
+    there = good.join(known.select(c.EVENT_ID), c.EVENT_ID, how="left_semi")
+    return repeated.union(there.select(c.FILE, c.LINE)).distinct()
+
+
+def with_fate(classified: DataFrame, repeated: DataFrame) -> DataFrame:
+    """Add the fate of each line; of equal event ids the first by file and line is accepted."""
+    from pyspark.sql import functions as F
+
+    marked = repeated.select(c.FILE, c.LINE, F.lit(True).alias("_repeated"))
     fate = (
-        F.when(~good, "quarantined")
-        .when((F.col("_copy") > 1) | there, "duplicate")
+        F.when(F.col(c.REASON).isNotNull(), "quarantined")
+        .when(F.col("_repeated"), "duplicate")
         .otherwise("accepted")
     )
-    return ranked.withColumn(FATE, fate).drop("_copy", "_there")
+    joined = classified.join(marked, [c.FILE, c.LINE], how="left")
+    return joined.withColumn(FATE, fate).drop("_repeated")
 
 
 def _type_case(mapping: EventMapping) -> str:
@@ -176,14 +203,18 @@ def _type_case(mapping: EventMapping) -> str:
     return f"CASE {branches} END"
 
 
-def _default_consent(texts: dict[str, Column]) -> Column:
+def content_key(table: SchemaObject, instead: Mapping[str, Column] | None = None) -> Column:
+    """Digest (32 hex digits) of the columns that the contract names as a row's identity.
+
+    Parameters
+    ----------
+    instead
+        Name to what is taken in place of the column so called.
+    """
     from pyspark.sql import functions as F
 
-    return F.when(texts[c.CONSENT].isNull(), F.lit(True))
-
-
-def _content_key(names: tuple[str, ...]) -> Column:
-    from pyspark.sql import functions as F
-
-    parts = [F.coalesce(F.col(name).cast("string"), F.lit("\u0000")) for name in names]
+    parts = [
+        F.coalesce((instead or {}).get(name, F.col(name)).cast("string"), F.lit("\u0000"))
+        for name in table.custom("identity")
+    ]
     return F.substring(F.sha2(F.concat_ws("\u0001", *parts), 256), 1, 32)

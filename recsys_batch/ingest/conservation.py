@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from recsys_batch import columns as c
 from recsys_batch.errors import LakeError
@@ -13,7 +15,27 @@ from recsys_batch.ingest.classify import FATE
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-Counts = tuple[int, int, int, int]  # landed, accepted, quarantined, duplicate
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass
+class Counts:
+    """The lines of a file by fate, and when its accepted lines happened.
+
+    Attributes
+    ----------
+    newest
+        Latest time (UTC) of an accepted line.
+    days
+        Accepted lines by the UTC day of their time.
+    """
+
+    landed: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    duplicate: int = 0
+    newest: dt.datetime | None = None
+    days: Counter[dt.date] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -36,17 +58,45 @@ class Conservation:
         )
 
 
-def count_fates(fated: DataFrame) -> dict[str, Counts]:
-    """Count the lines of each file by fate."""
+def count_fates(fated: DataFrame, *, time: str) -> dict[str, Counts]:
+    """Count the lines of each file by fate, and the accepted ones by the day of column `time`."""
     from pyspark.sql import functions as F
 
     def of(fate: str) -> Column:
         return F.count_if(F.col(FATE) == fate)
 
-    rows = fated.groupBy(c.FILE).agg(
-        F.count(F.lit(1)), of("accepted"), of("quarantined"), of("duplicate")
+    # As numbers, of accepted lines alone: another may lie beyond every calendar of Python's.
+    good = F.col(FATE) == "accepted"
+    day = F.when(good, F.unix_date(F.to_date(time))).alias("day")
+    rows = fated.groupBy(c.FILE, day).agg(
+        F.count(F.lit(1)),
+        *(of("accepted"), of("quarantined"), of("duplicate")),
+        F.max(F.when(good, F.unix_micros(time))),
     )
-    return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows.collect()}
+    counts: dict[str, Counts] = {}
+    for file, days, landed, accepted, quarantined, duplicate, newest in rows.collect():
+        count = counts.setdefault(file, Counts())
+        count.landed += landed
+        count.accepted += accepted
+        count.quarantined += quarantined
+        count.duplicate += duplicate
+        if days is not None:
+            count.days[(_EPOCH + dt.timedelta(days=days)).date()] += accepted
+            latest = _EPOCH + dt.timedelta(microseconds=newest)
+            count.newest = max(latest, count.newest or latest)
+    return counts
+
+
+def total(counts: Mapping[str, Counts], *, files: int) -> Conservation:
+    """The rows of a batch of so many files."""
+    each = counts.values()
+    return Conservation(
+        files,
+        sum(count.landed for count in each),
+        sum(count.accepted for count in each),
+        sum(count.quarantined for count in each),
+        sum(count.duplicate for count in each),
+    )
 
 
 def require_all(counts: Mapping[str, Counts], records: Mapping[str, int], *, where: str) -> None:
@@ -58,10 +108,41 @@ def require_all(counts: Mapping[str, Counts], records: Mapping[str, int], *, whe
         They are not the same.
     """
     for file, landed in records.items():
-        counted = counts.get(file, (0, 0, 0, 0))
-        if counted[0] != landed or sum(counted[1:]) != landed:
+        count = counts.get(file, Counts())
+        fated = (count.accepted, count.quarantined, count.duplicate)
+        if count.landed != landed or sum(fated) != landed:
             raise LakeError(
-                f"{landed} records landed, {counted} are accounted for",
+                f"{landed} records landed, {count.landed} are accounted for as {fated}",
                 where=f"{where}, file {file}",
                 fix="run ingest again; the batch is not complete and is taken anew",
             )
+
+
+def standing(batches: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Conservation]:
+    """How each file stands after all its batches, the one that landed it and its replays.
+
+    A replay takes lines out of quarantine and lets fewer of them back in, so that at any time
+    landed = accepted + quarantined + duplicate holds of the whole file.
+
+    Parameters
+    ----------
+    batches
+        Complete rows of the table `batches`.
+
+    Returns
+    -------
+    dict
+        (source, file) to its rows.
+    """
+    found: dict[tuple[str, str], Conservation] = {}
+    for row in batches:
+        landing = row[c.KIND] == "landing"
+        fate = Conservation(
+            landed=row[c.LANDED] if landing else 0,
+            accepted=row[c.ACCEPTED],
+            quarantined=row[c.QUARANTINED] - (0 if landing else row[c.LANDED]),
+            duplicate=row[c.DUPLICATE],
+        )
+        name = (row["source"], row[c.FILE])
+        found[name] = found.get(name, Conservation(files=1)) + fate
+    return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys_batch import columns as c
+from recsys_batch.errors import InputDataError
 from recsys_batch.lake.digests import FIRST, ROWS, SECOND, digest_of, row_sums
 from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.lake.runs import Run
@@ -42,6 +43,24 @@ def events_digest(lake: Lake, *, last_day: dt.date, horizon: int) -> tuple[str, 
     return digest_of(_CONTENT, seen)
 
 
+def require_events(lake: Lake, rows: int, *, last_day: dt.date) -> None:
+    """Refuse a day up to which there are no events.
+
+    Raises
+    ------
+    InputDataError
+        `rows` is zero.
+    """
+    if rows:
+        return
+    first = min((row[c.EVENT_DATE] for row in read_rows(lake.home, "event_days")), default=None)
+    raise InputDataError(
+        f"there are no events up to {last_day}" + (f"; the first is of {first}" if first else ""),
+        where=lake.path("events"),
+        fix="choose a later --date, or land files of that time",
+    )
+
+
 def touched_days(home: Path, run: Run, before: Run | None) -> tuple[dt.date, ...]:
     """Days of which a run sees events that an earlier one did not; its last day where none.
 
@@ -50,14 +69,23 @@ def touched_days(home: Path, run: Run, before: Run | None) -> tuple[dt.date, ...
     before
         None: every day is new.
     """
-    seen = [
+    fresh = {
+        row[c.EVENT_DATE]
+        for row in _seen(home, run)
+        if before is None or row[c.BATCH_SEQ] > before.horizon or row[c.EVENT_DATE] > before.as_of
+    }
+    return tuple(sorted(fresh or {last_day(home, run)}))
+
+
+def last_day(home: Path, run: Run) -> dt.date:
+    """The last day of which a run sees an event; it sees one."""
+    day: dt.date = max(row[c.EVENT_DATE] for row in _seen(home, run))
+    return day
+
+
+def _seen(home: Path, run: Run) -> list[dict[str, Any]]:
+    return [
         row
         for row in read_rows(home, "event_days")
         if row[c.BATCH_SEQ] <= run.horizon and row[c.EVENT_DATE] <= run.as_of
     ]
-    fresh = {
-        row[c.EVENT_DATE]
-        for row in seen
-        if before is None or row[c.BATCH_SEQ] > before.horizon or row[c.EVENT_DATE] > before.as_of
-    }
-    return tuple(sorted(fresh or {max(row[c.EVENT_DATE] for row in seen)}))

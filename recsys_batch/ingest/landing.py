@@ -1,18 +1,34 @@
-"""Landing folders: which files are new, what their digests are, and what their columns are."""
+"""Landing folders: which files are new, their digests and records, and what their columns are."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from recsys_batch.config import FileFormat
 from recsys_batch.errors import LandingError
+from recsys_batch.ingest import parquet
+from recsys_batch.ingest.lines import (
+    BLOCK,
+    LineForm,
+    Piece,
+    codec_of,
+    line_blocks,
+    survey,
+    text_stream,
+)
+from recsys_batch.ingest.objects import S3Folder, S3Object, s3_folder
 
-_BLOCK = 1 << 20
+_HEADER = 1 << 20  # bytes of the longest header
+_READERS = 4  # files digested at a time; hashing frees Python's lock
 
 
 @dataclass(frozen=True)
@@ -26,21 +42,54 @@ class LandingFile:
     path
         Where it is.
     digest
-        SHA-256 (hex) of its bytes.
+        SHA-256 (hex) of its bytes; of a growing file, of those up to its last whole line.
     size
-        Bytes.
+        How many bytes those are.
+    pieces
+        Where its records are; of a file that has grown, its new records.
+    columns
+        Of Parquet, its columns as Spark SQL declares them.
     """
 
     name: str
-    path: Path
+    path: Path | S3Object
     digest: str
     size: int
+    pieces: tuple[Piece, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    @property
+    def records(self) -> int:
+        """How many (new) records it has."""
+        return sum(piece.records for piece in self.pieces)
+
+    @property
+    def etag(self) -> str | None:
+        """S3's name of its content; None on a disk."""
+        return self.path.etag if isinstance(self.path, S3Object) else None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What is known of a file that a complete batch took: digest, bytes, and S3's tag, if any."""
+
+    digest: str
+    size: int
+    etag: str | None = None
+
+
+_NOTHING = Taken(hashlib.sha256().hexdigest(), 0)
+
+
+def landing_place(landing: str | Path) -> Path | S3Folder:
+    """The folder on a disk, or the prefix at ``s3://BUCKET/PREFIX``."""
+    return s3_folder(str(landing)) or Path(landing)
 
 
 def new_files(
-    folder: Path, source: FileFormat, *, taken: Mapping[str, str]
+    folder: Path | S3Folder, source: FileFormat, *, taken: Mapping[str, Taken]
 ) -> tuple[LandingFile, ...]:
-    """The files of a source that no batch has taken yet, by name.
+    """The files of a source that no batch has taken yet, or that have grown since, by name.
 
     Files whose names start with a dot or an underscore, or end with ``._COPYING_``, are still
     being written or no data, as everywhere in Hadoop's world, and are left alone.
@@ -52,52 +101,69 @@ def new_files(
     source
         Its pattern says which files count.
     taken
-        Name to digest of the files that complete batches took. A file whose content was taken
-        under another name is not new.
+        By name, what complete batches took last. A file whose content was taken under another
+        name is not new.
 
     Raises
     ------
     LandingError
-        The folder is missing, holds no such file, a file cannot be read or has a colon in its
-        name, or a taken file now has other content.
+        The folder is missing, holds no such file, a file cannot be read or is damaged, or a taken
+        file now has other content.
     """
     require_folder(folder)
-    paths = sorted(
-        path
-        for path in folder.glob(source.pattern)
-        if (path.is_file() or _dangles(path)) and not _hidden(path.name)
-    )
+    paths = dict(sorted(_matching(folder, source.pattern)))
     if not paths and not taken:
         raise LandingError(
             f"no file matches {source.pattern!r}",
             where=str(folder),
             fix="put the files there, or correct `pattern` in the dataset's YAML",
         )
-    contents = set(taken.values())
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(
+            pool.map(lambda name: _look(name, paths[name], source, taken.get(name)), paths)
+        )
+    contents = {each.digest for each in taken.values()}
     fresh: list[LandingFile] = []
-    for path in paths:
-        found = _describe(path, folder)
-        known = taken.get(found.name)
-        if known is not None and known != found.digest:
-            raise LandingError(
-                f"the file was taken with digest {known[:16]} and now has {found.digest[:16]}",
-                where=str(path),
-                fix="restore it, and land corrections as a new file",
-            )
-        if found.digest not in contents:
-            contents.add(found.digest)
-            fresh.append(found)
+    for file in found:
+        if file is not None and file.digest not in contents:
+            contents.add(file.digest)
+            fresh.append(file)
     return tuple(fresh)
 
 
-def require_folder(folder: Path) -> None:
-    """Raise `LandingError` where a landing folder is missing."""
-    if not folder.is_dir():
+def require_folder(folder: Path | S3Folder) -> None:
+    """Raise `LandingError` where a landing folder on a disk is missing."""
+    if isinstance(folder, Path) and not folder.is_dir():
         raise LandingError(
             "there is no such landing folder",
             where=str(folder),
             fix="name the folder of your files with --landing DIR",
         )
+
+
+def _matching(folder: Path | S3Folder, pattern: str) -> Iterator[tuple[str, Path | S3Object]]:
+    if isinstance(folder, S3Folder):
+        wanted = _glob(pattern)
+        for item in folder.objects():
+            name = item.key[len(folder.prefix) :].lstrip("/")
+            if wanted.fullmatch(name) and not _hidden(item.name):
+                yield name, item
+        return
+    for path in folder.glob(pattern):
+        if (path.is_file() or _dangles(path)) and not _hidden(path.name):
+            yield path.relative_to(folder).as_posix(), path
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    """A glob as `pathlib` reads it, for names that are no paths of a disk."""
+    parts = re.split(r"(\*\*/|\*|\?|\[[^\]]+\])", pattern)
+    known = {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile(
+        "".join(
+            known.get(part) or (part.replace("[!", "[^") if part[:1] == "[" else re.escape(part))
+            for part in parts
+        )
+    )
 
 
 def _dangles(path: Path) -> bool:
@@ -109,26 +175,140 @@ def _hidden(name: str) -> bool:
     return name.startswith((".", "_")) or name.endswith("._COPYING_")
 
 
-def _describe(path: Path, folder: Path) -> LandingFile:
-    if ":" in path.name:
-        raise LandingError(
-            "Spark cannot read a file with a colon in its name",
-            where=str(path),
-            fix="rename it",
-        )
-    digest, size = hashlib.sha256(), 0
-    try:
-        with path.open("rb") as handle:
-            while block := handle.read(_BLOCK):
-                digest.update(block)
+def _look(
+    name: str, path: Path | S3Object, source: FileFormat, taken: Taken | None
+) -> LandingFile | None:
+    """Digest a file and count its records; None where it holds nothing that is not taken."""
+    if taken and taken.etag and isinstance(path, S3Object) and taken.etag == path.etag:
+        return None
+    if source.growing == "append" and codec_of(name) is None:
+        return _whole_lines(name, path, source, taken or _NOTHING)
+    if taken is None:
+        return _described(name, path, source)
+    with _readable(path), path.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    if digest != taken.digest:
+        raise _changed(path, taken.digest, digest)
+    return None
+
+
+def _changed(path: Path | S3Object, before: str, now: str) -> LandingError:
+    return LandingError(
+        f"the file was taken with digest {before[:16]} and now has {now[:16]}",
+        where=str(path),
+        fix="restore it, and land corrections as a new file",
+    )
+
+
+class _Digesting(io.RawIOBase):
+    """A file that is digested as it is read."""
+
+    def __init__(self, handle: IO[bytes]) -> None:
+        self._handle, self.sha, self.size = handle, hashlib.sha256(), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._handle.read(size)
+        self.sha.update(block)
+        self.size += len(block)
+        return block
+
+
+def _described(name: str, path: Path | S3Object, source: FileFormat) -> LandingFile:
+    """A file that no batch has taken, read once."""
+    columns: tuple[str, ...] = ()
+    pieces: tuple[Piece, ...] = ()
+    with _readable(path), path.open("rb") as handle:
+        if source.format == "parquet":
+            sha = hashlib.file_digest(handle, "sha256")
+            size = handle.tell()
+            if size:
+                schema, pieces = parquet.survey(handle)
+                columns = _spark_columns(schema, path)
+        else:
+            digesting = _Digesting(handle)
+            blocks = line_blocks(text_stream(digesting, name))
+            pieces = survey(blocks, line_form(source), divide=codec_of(name) is None)
+            while digesting.read(BLOCK):
+                pass  # what follows the end of the compressed text
+            sha, size = digesting.sha, digesting.size
+    return LandingFile(name, path, sha.hexdigest(), size, pieces, columns)
+
+
+def _whole_lines(
+    name: str, path: Path | S3Object, source: FileFormat, taken: Taken
+) -> LandingFile | None:
+    """The whole lines that a growing file has beyond what was taken of it."""
+    sha, size = hashlib.sha256(), 0
+
+    def whole(blocks: Iterator[bytes]) -> Iterator[bytes]:
+        nonlocal size
+        for block in blocks:
+            if block.endswith(b"\n"):
+                sha.update(block)
                 size += len(block)
-    except OSError as error:
+                yield block
+
+    with _readable(path), path.open("rb") as handle:
+        line, last = 1, b"\n"
+        for block in line_blocks(handle, taken.size):
+            sha.update(block)
+            size += len(block)
+            line, last = line + block.count(b"\n"), block[-1:]
+        if sha.hexdigest() != taken.digest:
+            while block := handle.read(BLOCK):
+                sha.update(block)
+            raise _changed(path, taken.digest, sha.hexdigest())
+        pieces = survey(whole(line_blocks(handle)), line_form(source), start=size, line=line)
+    if size == taken.size:
+        return None
+    if last != b"\n":
         raise LandingError(
-            f"the file cannot be read ({error.strerror})",
+            f"the file has grown, but line {line} was taken before it ended",
             where=str(path),
-            fix="give this user the right to read it, or move it away",
+            fix="restore it, and land what is new as a new file",
+        )
+    return LandingFile(name, path, sha.hexdigest(), size, pieces)
+
+
+def line_form(source: FileFormat) -> LineForm:
+    """What of a source's format decides about its lines."""
+    return LineForm(source.format == "csv" and source.header, source.encoding)
+
+
+@contextmanager
+def _readable(path: Path | S3Object) -> Iterator[None]:
+    """Make one sentence of a file that cannot be read."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise LandingError(
+                f"the file cannot be read ({error.strerror})",
+                where=str(path),
+                fix="give this user the right to read it, or move it away",
+            ) from error
+        raise LandingError(
+            f"the file is damaged, cut off, or not what its name or `format` says "
+            f"({' '.join(str(error).split())[:150]})",
+            where=str(path),
+            fix="land it again whole, or move it away",
         ) from error
-    return LandingFile(path.relative_to(folder).as_posix(), path, digest.hexdigest(), size)
+
+
+def _spark_columns(schema: Any, path: Path | S3Object) -> tuple[str, ...]:
+    where = str(path)
+    _require_distinct(schema.names, "the file", where)
+    try:
+        return parquet.columns(schema)
+    except TypeError as error:
+        raise LandingError(
+            f"the file has {error}", where=where, fix="write that column with another type"
+        ) from error
 
 
 def header(file: LandingFile, source: FileFormat) -> tuple[str, ...]:
@@ -140,8 +320,8 @@ def header(file: LandingFile, source: FileFormat) -> tuple[str, ...]:
         The line is blank, is not text in the declared encoding, or names a column twice.
     """
     where = f"{file.path}, line 1"
-    with file.path.open("rb") as handle:
-        line = handle.readline(_BLOCK)
+    with _readable(file.path), file.path.open("rb") as handle:
+        line = _first_line(text_stream(handle, file.name))
     try:
         text = line.decode(source.encoding).lstrip("\ufeff").rstrip("\r\n")
         given = [name.strip() for name in _split(text, source.delimiter)]
@@ -158,15 +338,29 @@ def header(file: LandingFile, source: FileFormat) -> tuple[str, ...]:
             fix="remove it, or set `header: false` and name the `columns` in the dataset's YAML",
         )
     names = tuple(name or f"_c{place}" for place, name in enumerate(given))
+    _require_distinct(names, "the header", where)
+    return names
+
+
+def _first_line(stream: Any) -> bytes:
+    line = b""
+    while len(line) < _HEADER and (block := stream.read(_HEADER)):
+        head, end, _ = block.partition(b"\n")
+        line += head
+        if end:
+            break
+    return line
+
+
+def _require_distinct(names: Sequence[str], what: str, where: str) -> None:
     alike = [name.lower() for name in names]
     repeated = sorted({name for name in names if alike.count(name.lower()) > 1})
     if repeated:
         raise LandingError(
-            f"the header names {', '.join(repeated)} more than once",
+            f"{what} names {', '.join(repeated)} more than once",
             where=where,
             fix="give each column a name of its own; capitals make no difference",
         )
-    return names
 
 
 def _split(text: str, delimiter: str) -> Sequence[str]:

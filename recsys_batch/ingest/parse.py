@@ -1,4 +1,7 @@
-"""Raw lines to columns: one string column a column of the file, and whether the line was whole."""
+"""Raw lines to columns: one a column of the file, and whether the line was whole.
+
+The columns of text files are strings, those of Parquet have its types.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.config import FileFormat
 from recsys_batch.errors import MappingError
+from recsys_batch.ingest.raw import JSON_TIMES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
@@ -19,6 +23,14 @@ MALFORMED = "malformed"
 VALID_TEXT = "valid_text"
 # What is known of the line itself; one struct, so that a source may name its columns as it likes.
 LANDED = "_landed"
+# JSON type to the beginning of Spark's name of a value of it
+_JSON_TYPES = {
+    "text": "STRING",
+    "number": "BIGINT|DECIMAL|DOUBLE|FLOAT",
+    "boolean": "BOOLEAN",
+    "object": "OBJECT",
+    "array": "ARRAY",
+}
 _MOST_COLUMNS = 20_000  # the CSV parser fails beyond 20,480
 
 
@@ -54,12 +66,34 @@ def parse_csv(raw: DataFrame, source: FileFormat, names: Sequence[str]) -> DataF
     )
 
 
-def json_keys(raw: DataFrame) -> tuple[str, ...]:
-    """The keys that any line has."""
+def parse_lines(raw: DataFrame, source: FileFormat, names: Sequence[str]) -> DataFrame:
+    """Read lines of whatever format into the columns `names`."""
+    if source.format == "csv":
+        return parse_csv(raw, source, names)
+    if source.format == "parquet":
+        return parse_parquet(raw, names)
+    return parse_jsonl(raw, names)
+
+
+def json_types(raw: DataFrame) -> dict[str, dict[str, int]]:
+    """The keys that any line has, in order, and how many of their values have which JSON type.
+
+    Types are ``text``, ``number``, ``boolean``, ``object`` and ``array``; nulls are not counted.
+    """
     from pyspark.sql import functions as F
 
-    keys = raw.select(F.explode(F.map_keys(_json_object(F.col(c.RECORD)))).alias("key"))
-    return tuple(sorted(row["key"] for row in keys.distinct().collect()))
+    entries = raw.select(F.explode(_json_object(F.col(c.RECORD), "VARIANT")).alias("key", "value"))
+    schema = F.schema_of_variant("value")
+    kind = F.when(F.is_variant_null("value"), None)
+    for name, pattern in _JSON_TYPES.items():
+        kind = kind.when(schema.rlike(f"^({pattern})"), name)
+    found: dict[str, dict[str, int]] = {}
+    counted = entries.groupBy("key", kind.alias("kind")).agg(F.count(F.lit(1)).alias("values"))
+    for row in sorted(counted.collect(), key=lambda row: (row["key"], row["kind"] or "")):
+        kinds = found.setdefault(row["key"], {})
+        if row["kind"] is not None:
+            kinds[row["kind"]] = row["values"]
+    return found
 
 
 def parse_jsonl(raw: DataFrame, keys: Sequence[str]) -> DataFrame:
@@ -76,7 +110,15 @@ def parse_jsonl(raw: DataFrame, keys: Sequence[str]) -> DataFrame:
     )
 
 
-def _json_object(record: Column) -> Column:
+def parse_parquet(raw: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """Read rows of Parquet, kept as JSON, into the columns that the file declares, of its types."""
+    from pyspark.sql import functions as F
+
+    row = F.from_json(F.col(c.RECORD), ", ".join(columns), JSON_TIMES)
+    return raw.withColumn("_row", row).select(_landed(F.col("_row").isNull()), F.col("_row.*"))
+
+
+def _json_object(record: Column, values: str = "STRING") -> Column:
     """The one object of a line, as a map; null where the line is anything else.
 
     Spark reads the first value of a text and ignores what follows; as the only member of an
@@ -85,7 +127,7 @@ def _json_object(record: Column) -> Column:
     from pyspark.sql import functions as F
 
     text = F.concat(F.lit("["), record, F.lit("]"))
-    members = F.from_json(text, "ARRAY<MAP<STRING, STRING>>", {"mode": "PERMISSIVE"})
+    members = F.from_json(text, f"ARRAY<MAP<STRING, {values}>>", {"mode": "PERMISSIVE"})
     whole = (F.size(members) == 1) & record.rlike(r"\}\s*$")
     return F.when(whole, F.get(members, F.lit(0)))
 
@@ -130,7 +172,10 @@ def forgiving(spark: SparkSession) -> Iterator[None]:
 
 
 def mapped(frame: DataFrame, fields: Mapping[str, str], *, where: str) -> dict[str, Column]:
-    """Resolve each contract field to a column of `frame`, trimmed, empty as null.
+    """Resolve each contract field to a column of `frame`, as text, trimmed, empty as null.
+
+    An instant of a Parquet file is an instant whatever the data set's time zone, and its text
+    says so.
 
     Parameters
     ----------
@@ -145,8 +190,10 @@ def mapped(frame: DataFrame, fields: Mapping[str, str], *, where: str) -> dict[s
         A field names a column that the file does not have, or is not SQL.
     """
     from pyspark.sql import functions as F
+    from pyspark.sql.types import StringType, TimestampType
 
     found = {name.lower(): name for name in frame.columns if name != LANDED}
+    typed = any(each.name != LANDED and each.dataType != StringType() for each in frame.schema)
     resolved: dict[str, Column] = {}
     for field, expression in fields.items():
         if expression.lower() in found:
@@ -154,6 +201,8 @@ def mapped(frame: DataFrame, fields: Mapping[str, str], *, where: str) -> dict[s
         else:
             _require_resolvable(frame, field, expression, list(found.values()), where)
             column = F.expr(expression)
+        if typed and isinstance(frame.select(column).schema[0].dataType, TimestampType):
+            column = F.date_format(column, JSON_TIMES["timestampFormat"])
         text = F.trim(column.cast("string"))
         resolved[field] = F.when(text != "", text)
     return resolved
@@ -182,6 +231,14 @@ def _require_resolvable(
             where=where,
             fix=f"map it to one of {', '.join(found)} in the dataset's YAML",
         ) from error
+
+
+def mentions(expression: str, column: str) -> bool:
+    """Whether a mapping's expression names a column, capitals aside; text in quotes is none."""
+    if expression.lower() == column.lower():
+        return True
+    code = re.sub(r"'[^']*'", "''", expression)
+    return bool(re.search(rf"(?<!\w){re.escape(column)}(?!\w)", code, re.IGNORECASE))
 
 
 def _quoted(name: str) -> str:

@@ -43,14 +43,14 @@ def propose(file: Path, *, name: str) -> Proposal:
     Parameters
     ----------
     file
-        A CSV or JSON-lines file of events.
+        A CSV, JSON-lines or Parquet file of events; text may be compressed (.gz, .zst).
     name
         The dataset's name: lower-case letters, digits and _.
 
     Raises
     ------
     LandingError
-        The file is missing, a folder, empty, or neither CSV nor JSON lines.
+        The file is missing, a folder, empty, damaged, or neither CSV, JSON lines nor Parquet.
     MappingError
         No column can be told to be the user, the item or the time.
     ConfigError
@@ -58,7 +58,7 @@ def propose(file: Path, *, name: str) -> Proposal:
     """
     _require_name(name)
     sample = look(file)
-    named = sample.source.format == "jsonl" or sample.source.header
+    named = sample.source.format != "csv" or sample.source.header
     columns = tuple(
         Column(each, place, tuple(row[place] for row in sample.rows))
         for place, each in enumerate(sample.names)
@@ -128,7 +128,7 @@ def _write_head(text: Text, file: Path, sample: Sample, name: str, time: Choice)
 def _write_source(text: Text, sample: Sample) -> None:
     text.add("  events:")
     for key in ("pattern", "format", "delimiter", "header", "encoding"):
-        if sample.source.format == "jsonl" and key in {"delimiter", "header"}:
+        if key not in sample.why:
             continue
         text.say(f"{sample.why[key][0].upper()}{sample.why[key][1:]}.", 4)
         text.set(key, getattr(sample.source, key), 4)

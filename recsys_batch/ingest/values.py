@@ -1,4 +1,4 @@
-"""Text to values: numbers and instants, null where the text is none."""
+"""Text to values: numbers, labels and instants, null where the text is none."""
 
 from __future__ import annotations
 
@@ -20,6 +20,20 @@ def number(text: Column) -> Column:
     from pyspark.sql import functions as F
 
     return F.when(text.rlike(_DECIMAL), text.try_cast("double"))
+
+
+def labels(text: Column) -> Column:
+    """Read a list of labels: a JSON array, or text parted by commas, semicolons or bars.
+
+    Each label once, trimmed, in ascending order, so that equal sets are equal; null where there is
+    none.
+    """
+    from pyspark.sql import functions as F
+
+    bare = F.regexp_replace(text, r"^\s*\[|\]\s*$", "")
+    parts = F.coalesce(F.from_json(text, "ARRAY<STRING>"), F.split(bare, "[,;|]"))
+    named = F.filter(F.transform(parts, lambda label: F.trim(label)), lambda label: label != "")
+    return F.when(F.size(named) > 0, F.array_sort(F.array_distinct(named)))
 
 
 def instant(text: Column, time_format: str, zone: str) -> Column:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 
 from recsys_batch.lake.tables import TABLES, Table
+from recsys_batch.odcs.load import contract, contract_names
 
 _HEAD = """# Data dictionary
 
-Made from `recsys_batch/lake/tables.py` by `python -m recsys_batch.lake.dictionary`. A table lies at
+Made from `recsys_batch/lake/tables.py` and the contracts (`recsys-batch contract NAME` prints one)
+by `python -m recsys_batch.lake.dictionary`. A table lies at
 `LAKE/DATASET/LAYER/TABLE`, as Delta. Raw user ids exist in bronze only; statistics of columns are
 not kept, so that no identifier stands in a log.
 """
@@ -29,7 +31,12 @@ def _section(table: Table) -> str:
         [
             f"## {table.layer}/{table.name}",
             "",
-            f"A row is {table.summary}. Key: {', '.join(table.keys)}. Partitions: {partitions}.",
+            f"A row is {table.summary}. Key: {', '.join(table.keys)}. Partitions: {partitions}."
+            + "".join(
+                f" Contract: `{name}`."
+                for name in contract_names()
+                if contract(name).table.physical_name == f"{table.layer}/{table.name}"
+            ),
             "",
             "| column | type | meaning |",
             "|---|---|---|",

@@ -56,11 +56,11 @@ def digest_of(
 
 @cache
 def code_version() -> str:
-    """Digest (12 hex digits) of the package's and the jobs' source."""
+    """Digest (12 hex digits) of the package's and the jobs' source, contracts included."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for folder in (root, root.parent / "jobs"):
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted((*folder.rglob("*.py"), *folder.rglob("*.yaml"))):
             digest.update(path.relative_to(root.parent).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

@@ -63,6 +63,8 @@ def read_rows(home: Path, name: str, **equal: object) -> list[dict[str, Any]]:
 def replace_rows(home: Path, name: str, rows: Iterable[Mapping[str, Any]], **owned: object) -> None:
     """Write rows in place of those whose columns equal the values of `owned`, in one commit.
 
+    Without `owned`, in place of all.
+
     Raises
     ------
     LakeError
@@ -82,7 +84,7 @@ def replace_rows(home: Path, name: str, rows: Iterable[Mapping[str, Any]], **own
             str(path),
             data,
             mode="overwrite",
-            predicate=predicate(owned),
+            predicate=predicate(owned) or None,
             partition_by=list(table.partition_by) or None,
         )
     except (DeltaError, OSError) as error:

@@ -26,7 +26,8 @@ class Run:
     horizon
         Last batch that it reads.
     events_digest, events
-        Order-free digest and number of the events and catalogue rows that it sees.
+        Digest, order-free, of the events, catalogue and profile rows that it sees and of the
+        refusals of consent that it heeds; number of the events.
     config_digest, code_version
         Settings and code that it runs with.
     """
@@ -61,9 +62,18 @@ def store_run(home: Path, run: Run) -> None:
     replace_rows(home, "runs", [asdict(run)], run_id=run.run_id, horizon=run.horizon)
 
 
-def run_before(home: Path, run: Run) -> Run | None:
-    """The latest other run of these settings and this code that saw no more than `run` does."""
+def run_before(home: Path, run: Run, *, checked: str | None = None) -> Run | None:
+    """The latest other run of these settings and this code that saw no more than `run` does.
+
+    Parameters
+    ----------
+    checked
+        Only of runs whose table of this name was checked, which is when it is whole.
+    """
     rows = read_rows(home, "runs", config_digest=run.config_digest, code_version=run.code_version)
+    if checked is not None:
+        whole = {row[c.RUN_ID] for row in read_rows(home, "validations", table=checked)}
+        rows = [row for row in rows if row[c.RUN_ID] in whole]
     earlier = [
         Run(**row)
         for row in rows

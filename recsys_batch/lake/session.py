@@ -73,10 +73,13 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        # Line numbers are counted over a file's splits twice; how many executors are there at
-        # the moment must not change the splits.
+        # How many executors are there at the moment must not change how files are split.
         "spark.sql.files.minPartitionNum": str(settings.shuffle_partitions),
         "spark.sql.shuffle.partitions": str(settings.shuffle_partitions),
+        # A JSON object that names a key twice is read, not passed over.
+        "spark.sql.variant.allowDuplicateKeys": "true",
+        # HotSpot never compiles longer methods, such as one of all the rules of a contract.
+        "spark.sql.codegen.hugeMethodLimit": "8000",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         # Delta's default of 50 partitions for a snapshot makes every small commit slow.

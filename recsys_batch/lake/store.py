@@ -108,6 +108,7 @@ class Lake:
                 DeltaTable(str(path)).delete(predicate(equal))
             except (DeltaError, OSError) as error:
                 raise unwritable(path, error) from error
+            self._forget(path)
 
     def version(self, name: str) -> int:
         """Delta version of the table; -1 where it is new."""
@@ -139,6 +140,11 @@ class Lake:
             commit_files(path, folder, table, replacing=replacing)
         except (DeltaError, OSError) as error:
             raise unwritable(path, error) from error
+        self._forget(path)
+
+    def _forget(self, path: Path) -> None:
+        """Have Spark read a table anew where it caches rows of the version before."""
+        self.spark.catalog.refreshByPath(str(path))
 
 
 def has_version(folder: Path) -> bool:

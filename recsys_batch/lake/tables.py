@@ -1,13 +1,15 @@
 """Registry of tables: layer, schema, keys and partitioning of each, as data.
 
-Light to import: schemas are DDL strings. `docs/architecture.md` and the data dictionary are made
-from it.
+Light to import: schemas are DDL strings. The tables that files land in are those of the contracts
+(`recsys_batch.odcs`). The data dictionary is made from it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
+
+from recsys_batch.odcs.load import contract
 
 Layer = Literal["bronze", "silver", "gold"]
 
@@ -65,6 +67,30 @@ _RAW = (
     ("record", "STRING", "the line as it landed, holding raw ids"),
 )
 
+
+def _contract_table(source: str) -> Table:
+    """The table of a contract, and the batch of each row."""
+    made = contract(source).table
+    layer, name = made.physical_name.split("/")
+    keys = sorted(
+        (each for each in made.properties if each.primary_key),
+        key=lambda each: each.primary_key_position,
+    )
+    folders = sorted(
+        (each for each in made.properties if each.partitioned),
+        key=lambda each: each.partition_key_position,
+    )
+    return Table(
+        name,
+        cast("Layer", layer),
+        (*((each.name, each.physical_type, each.description) for each in made.properties), _BATCH),
+        tuple(each.name for each in keys),
+        tuple(each.name for each in folders),
+        made.data_granularity_description,
+        skip_by=(_BATCH[0],),
+    )
+
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -85,17 +111,34 @@ TABLES: dict[str, Table] = {
             "a landed line of a catalogue file",
         ),
         Table(
+            "raw_profiles",
+            "bronze",
+            _RAW,
+            ("file", "line"),
+            ("batch_seq",),
+            "a landed line of a profile file",
+        ),
+        Table(
+            "raw_consents",
+            "bronze",
+            _RAW,
+            ("file", "line"),
+            ("batch_seq",),
+            "a landed line of a file of consent given and withdrawn",
+        ),
+        Table(
             "quarantine",
             "bronze",
             (
                 *_RAW,
-                ("source", "STRING", "events or items"),
+                ("source", "STRING", "events, items, profiles or consents"),
+                ("fate", "STRING", "quarantined; of a line replayed, also accepted or duplicate"),
                 ("reason", "STRING", "code of the contract rule that the line broke"),
                 ("detail", "STRING", "what was found, in words"),
             ),
-            ("file", "line"),
+            ("batch_seq", "file", "line"),
             ("batch_seq",),
-            "a landed line that broke the contract",
+            "a batch's verdict on a line that broke the contract; the latest batch's holds",
         ),
         Table(
             "batches",
@@ -103,16 +146,23 @@ TABLES: dict[str, Table] = {
             (
                 ("batch_seq", "BIGINT", "1, 2, 3, ... in the order taken"),
                 ("batch_id", "STRING", "digest of the batch's file names and contents"),
-                ("source", "STRING", "events or items"),
+                ("source", "STRING", "events, items, profiles or consents"),
+                ("kind", "STRING", "landing: new files; replay: quarantined lines of taken files"),
                 ("status", "STRING", "started or complete"),
-                ("contract_digest", "STRING", "contract and mapping the lines were read with"),
+                ("taken_at", "TIMESTAMP", "when the batch was taken, UTC"),
+                ("contract_version", "STRING", "version of the contract the lines were read with"),
+                ("contract_digest", "STRING", "its rules and the mapping, digested"),
                 ("file", "STRING", "path below the landing folder"),
-                ("file_digest", "STRING", "SHA-256 of the file's bytes"),
-                ("bytes", "BIGINT", "size of the file"),
-                ("landed", "BIGINT", "records in the file"),
-                ("accepted", "BIGINT", "records that became rows"),
-                ("quarantined", "BIGINT", "records that broke the contract"),
-                ("duplicate", "BIGINT", "records that were there already"),
+                ("file_digest", "STRING", "SHA-256 of the file's bytes, as far as they were taken"),
+                ("bytes", "BIGINT", "how many bytes those are"),
+                ("etag", "STRING", "S3's name of the file's content; null on a disk"),
+                ("columns", "ARRAY<STRING>", "columns that the file's lines were split into"),
+                ("key_id", "STRING", "pseudonym key of its rows; empty while keys are changed"),
+                ("landed", "BIGINT", "records in the file; of a replay, lines taken anew"),
+                ("accepted", "BIGINT", "of these, records that became rows"),
+                ("quarantined", "BIGINT", "of these, records that broke the contract"),
+                ("duplicate", "BIGINT", "of these, records that were there already"),
+                ("newest_time", "TIMESTAMP", "latest time of an accepted record, UTC"),
             ),
             ("batch_seq", "file"),
             (),
@@ -133,52 +183,47 @@ TABLES: dict[str, Table] = {
             "what a batch brought of a day, from which digests of events are added up",
         ),
         Table(
-            "events",
+            "lateness",
             "silver",
             (
-                ("event_id", "STRING", "the source's id, or a digest of the content"),
-                ("user_key", "STRING", "keyed HMAC-SHA256 of the user id; null: anonymous"),
-                ("key_id", "STRING", "the pseudonym key that made user_key"),
-                ("item_id", "STRING", "item"),
-                ("event_type", "STRING", "impression, view, click, purchase, ..."),
-                ("event_time", "TIMESTAMP", "when it happened, UTC"),
-                ("event_date", "DATE", "UTC day of event_time"),
-                ("value", "DOUBLE", "rating, or what the source calls value"),
-                ("quantity", "DOUBLE", "units; negative for a cancellation"),
-                ("price", "DOUBLE", "price of a unit, in the source's currency"),
-                ("request_id", "STRING", "the request whose answer was shown"),
-                ("position", "INT", "1-based slot of the item in the answer"),
-                ("propensity", "DOUBLE", "probability that the logging policy showed it there"),
-                ("publication_id", "STRING", "the publication that was shown"),
-                ("region", "STRING", "region of the context"),
-                ("device", "STRING", "device of the context"),
-                ("surface", "STRING", "page or slot of the context"),
-                ("consent", "BOOLEAN", "may the event train a model"),
-                ("title", "STRING", "item text, where events carry it"),
-                ("category", "STRING", "item category, where events carry it"),
                 _BATCH,
+                ("days_late", "BIGINT", "days before the newest event day of earlier batches"),
+                ("events", "BIGINT", "accepted events so late"),
+                ("share", "DOUBLE", "share of the batch's events that are so late or less"),
             ),
-            ("event_id", "event_date"),
-            ("event_date",),
-            "a valid, deduplicated, pseudonymous event",
-            skip_by=("batch_seq",),
+            ("batch_seq", "days_late"),
+            ("batch_seq",),
+            "how many events of a batch were how many days late",
         ),
         Table(
-            "catalogue",
+            "schemas",
             "silver",
             (
-                ("item_id", "STRING", "item"),
-                ("valid_from", "TIMESTAMP", "since when the row holds, UTC"),
-                ("title", "STRING", "text"),
-                ("category", "STRING", "category"),
-                ("price", "DOUBLE", "price of a unit"),
-                ("event_id", "STRING", "digest of the content"),
-                _BATCH,
+                ("source", "STRING", "events, items, profiles or consents"),
+                ("batch_seq", "BIGINT", "the batch, or the one that a refused one would have been"),
+                ("batch_id", "STRING", "digest of the batch's file names and contents"),
+                ("verdict", "STRING", "accepted, or refused: nothing of the files was taken"),
+                ("schema_version", "BIGINT", "`version` of the source in the data set's YAML"),
+                ("contract_version", "STRING", "version of the contract"),
+                ("aspect", "STRING", "column of the files, field of the contract, or value"),
+                ("name", "STRING", "column or field; of a value its column"),
+                (
+                    "kind",
+                    "STRING",
+                    "text, number, ...; of a value itself, an event type that no rule takes",
+                ),
+                ("read", "BIGINT", "values seen of that kind"),
+                ("unread", "BIGINT", "values that could not be read, or that no rule takes"),
+                ("change", "STRING", "what differs from the batches before; null: nothing"),
             ),
-            ("event_id",),
-            (),
-            "a version of an item's data, as the catalogue stated it",
+            ("source", "batch_id", "verdict", "aspect", "name", "kind"),
+            ("batch_seq",),
+            "what a batch's files were like, and how that differs from before",
         ),
+        _contract_table("events"),
+        _contract_table("items"),
+        _contract_table("profiles"),
+        _contract_table("consents"),
         Table(
             "runs",
             "gold",
@@ -186,7 +231,7 @@ TABLES: dict[str, Table] = {
                 _RUN,
                 ("as_of", "DATE", "the logical day"),
                 ("horizon", "BIGINT", "last batch the run reads"),
-                ("events_digest", "STRING", "order-free digest of the events read"),
+                ("events_digest", "STRING", "order-free digest of what is read"),
                 ("events", "BIGINT", "events read"),
                 ("config_digest", "STRING", "settings that can change a result"),
                 ("code_version", "STRING", "digest of the code"),
@@ -220,6 +265,7 @@ TABLES: dict[str, Table] = {
                 ("made_with", "STRING", "digest of half-lives, epochs and code"),
                 ("until", "DATE", "first day whose events it does not hold"),
                 ("horizon", "BIGINT", "last batch whose events it holds"),
+                ("suspects_digest", "STRING", "digest of the suspect days that it leaves out"),
                 ("seq", "BIGINT", "1, 2, 3, ... in the order stored"),
             ),
             ("state_id",),
@@ -262,6 +308,36 @@ TABLES: dict[str, Table] = {
             "what events say of an item, up to a day",
         ),
         Table(
+            "freshness",
+            "gold",
+            (
+                _RUN,
+                ("source", "STRING", "events, items, profiles or consents"),
+                ("newest_time", "TIMESTAMP", "latest time of a record before the day's end, UTC"),
+                ("taken_at", "TIMESTAMP", "when the source's newest file was taken, UTC"),
+                ("age_hours", "DOUBLE", "from the newest record to the end of the day"),
+                ("state", "STRING", "fresh, warn or fail, by the data set's limits"),
+            ),
+            ("run_id", "source"),
+            ("run_id",),
+            "how fresh a source was at the end of the run's day",
+        ),
+        Table(
+            "suspects",
+            "gold",
+            (
+                _RUN,
+                ("user_key", "STRING", "user"),
+                ("event_date", "DATE", "UTC day whose events of the user train nothing"),
+                ("reason", "STRING", "too_many_a_day or too_many_a_minute"),
+                ("events", "BIGINT", "the user's events that day"),
+                ("most", "BIGINT", "most of them within one minute"),
+            ),
+            ("run_id", "user_key", "event_date"),
+            ("run_id",),
+            "a user's day that looks like a machine's",
+        ),
+        Table(
             "interactions",
             "gold",
             (
@@ -297,8 +373,9 @@ TABLES: dict[str, Table] = {
             (
                 _RUN,
                 _PART,
-                ("user_key", "STRING", "user with consent"),
-                ("region", "STRING", "region of the latest event that names one"),
+                ("user_key", "STRING", "user who may have a list"),
+                ("region", "STRING", "of the latest event that names one, else of the profile"),
+                ("cohort", "STRING", "cohort of the profile as of the day"),
                 ("events", "BIGINT", "events up to the day"),
                 ("first_time", "TIMESTAMP", "first event"),
                 ("last_time", "TIMESTAMP", "latest event"),
@@ -316,6 +393,8 @@ TABLES: dict[str, Table] = {
                 ("title", "STRING", "latest text as of the day"),
                 ("category", "STRING", "latest category as of the day"),
                 ("price", "DOUBLE", "latest price as of the day"),
+                ("description", "STRING", "longer text as of the day"),
+                ("tags", "ARRAY<STRING>", "labels as of the day"),
                 ("first_time", "TIMESTAMP", "first event or validity"),
                 ("last_time", "TIMESTAMP", "latest event, null if none"),
                 ("recommendable", "BOOLEAN", "false: never in a list"),

@@ -29,7 +29,7 @@ def run_catalog(
     if item_factors is None:
         item_factors = lake.read("item_factors", run_id=run_id, part=part).toArrow()
     return make_catalog(
-        lake.read("items", run_id=run_id).toArrow(),
+        lake.read("items", run_id=run_id).select(c.ITEM_ID, c.TITLE, c.RECOMMENDABLE).toArrow(),
         item_factors,
         lake.read("popularity", run_id=run_id, part=part).toArrow(),
     )

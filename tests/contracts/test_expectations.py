@@ -22,7 +22,8 @@ pytestmark = pytest.mark.spark
 DAY = date(2026, 3, 10)
 EVENTS = (
     "event_id string, user_key string, item_id string, event_type string, "
-    "event_time timestamp, event_date date, position int, propensity double, price double"
+    "event_time timestamp, event_date date, request_id string, position int, propensity double, "
+    "price double"
 )
 LISTS = "user_key string, items array<struct<item_id: string, score: float>>"
 
@@ -39,6 +40,7 @@ def event(number: int, **changes: Any) -> dict[str, Any]:
         "event_type": "view",
         "event_time": datetime(2026, 3, 10, 23, 59, 59, tzinfo=UTC),
         "event_date": DAY,
+        "request_id": "r",
         "position": 1,
         "propensity": 1.0,
         "price": 0.0,

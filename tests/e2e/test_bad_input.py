@@ -129,6 +129,15 @@ def test_a_history_shorter_than_what_is_held_out(shop):
     assert state(shop) == before
 
 
+def test_a_source_without_new_files_for_days(shop):
+    before = state(shop)
+    text = "freshness.events.fail_after_hours: the newest of events is 1"  # some 170 hours
+    fails(5, text, "run", *day(shop.lake, date="2026-01-19"), "--landing", shop.landing)
+    assert state(shop) == before
+    (found,) = (row for row in read_rows(shop.home, "freshness") if row["state"] == "fail")
+    assert found["source"] == "events"
+
+
 def test_no_users_left_after_the_filters(shop):
     before = state(shop)
     more = ("--landing", shop.landing, "--set", "features.min_user_items=1000")

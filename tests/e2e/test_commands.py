@@ -60,6 +60,18 @@ def test_status_says_what_is_live_and_why(shop):
     assert f"live: {shop.live()} (2 publications)" in shop.ask("status").out
 
 
+def test_quarantine_is_listed_shown_and_replayed_without_a_change_that_nothing_caused(shop):
+    counts = json.loads(shop.ask("quarantine", "list", "--json").out)
+    status = shop.ask("status", "--json").out
+    number = sum(row["lines"] for row in counts)
+    assert number == json.loads(status)["rows"]["quarantined"] > 0
+    first = json.loads(shop.ask("quarantine", "show", "--limit", 1, "--json").out)
+    assert [(row["line"] > 1, "record" in row) for row in first] == [(True, False)]
+    said = shop.ask("quarantine", "replay").out
+    assert f"taken anew = 0 accepted + {number} still quarantined + 0 duplicate" in said
+    assert shop.ask("status", "--json").out == status
+
+
 def test_rollback_moves_the_pointer_there_and_back(shop, user):
     first, second = (
         row["publication_id"] for row in json.loads(shop.ask("publications", "--json").out)

@@ -29,13 +29,16 @@ from recsys_batch.publish.pointer import read_current
 
 PATIENCE = 300.0  # seconds that a run may take
 LEDGERS = {
-    "batches": (),
+    "batches": ("taken_at",),
+    "lateness": (),
     "quarantine": (),
     "events": (),
     "catalogue": (),
     "raw_events": (),
     "runs": (),
     "validations": (),
+    "suspects": (),
+    "freshness": ("taken_at",),
     "metrics": (),
     "decisions": (),
     "publications": (),
@@ -145,9 +148,9 @@ def _wait_for(
 
 def kill_session(child: subprocess.Popen[bytes]) -> None:
     """SIGKILL the child, its JVM and its Python workers, which are a process group apart."""
-    workers = [each for each in psutil.process_iter() if _session(each.pid) == child.pid]
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
+    workers = [each for each in psutil.process_iter() if _session(each.pid) == child.pid]
     for each in workers:
         with contextlib.suppress(psutil.NoSuchProcess):
             each.kill()

@@ -19,7 +19,7 @@ from recsys_batch.simulator import shop_settings, simulate
 
 from .soak import TIMES
 
-DAYS = 3 * TIMES
+DAYS = 2 if TIMES == 1 else 30
 MADE = ("interactions", "users", "items", "popularity", "holdout")
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(600 * TIMES)]
 
@@ -58,15 +58,17 @@ def test_days_in_any_order_give_the_same_rows(
     spark: SparkSession, landed: Job, tmp_path: Path
 ) -> None:
     days = [landed.day - dt.timedelta(days=back) for back in range(DAYS)]
-    orders = {"reversed": days, "forward": days[::-1], "out of order": days[1:] + days[:1]}
+    orders = {"reversed": days, "forward": days[::-1]}
+    if DAYS > 2:
+        orders["out of order"] = days[1::2] + days[::2]
     names, digests = {}, {}
     for order, sequence in orders.items():
         shutil.copytree(landed.lake.home, tmp_path / order)
         job = replace(landed, lake=Lake(spark, tmp_path / order))
         names[order] = {day: run(job, day) for day in sequence}
         digests[order] = made(job)
-    assert names["reversed"] == names["forward"] == names["out of order"]
-    assert digests["reversed"] == digests["forward"] == digests["out of order"]
+    assert all(each == names["forward"] for each in names.values())
+    assert all(each == digests["forward"] for each in digests.values())
     assert all(rows for _, rows in digests["forward"].values())
 
 

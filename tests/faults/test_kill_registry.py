@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SEED = 3
-MOMENTS = 4
+MOMENTS = 2
 CHILD = Path(__file__).with_name("registry_child.py")
 pytestmark = pytest.mark.slow
 

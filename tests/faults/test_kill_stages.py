@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from e2e.conftest import landing, shop  # noqa: F401  fixtures
 from e2e.sample import DAYS, Shop
 from pyspark.sql import SparkSession
 
@@ -23,7 +22,7 @@ from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.store import Lake, write_lock
 from recsys_batch.pipeline import STAGES
 
-from .children import Place, kill_in, leftovers, publication, read_as_a_user
+from .children import Place, kill_in, leftovers, publication, read_as_a_user, tables
 
 SEED = 6
 TWICE = ("ingest", "export")  # what has most commits, and what goes live
@@ -32,7 +31,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 def test_a_day_killed_in_each_of_its_stages_becomes_what_an_undisturbed_one_is(
     spark: SparkSession,
-    shop: Shop,  # noqa: F811
+    shop: Shop,
     tmp_path: Path,
 ) -> None:
     sys.stdout.write(f"seed {SEED}\n")
@@ -63,5 +62,5 @@ def test_a_day_killed_in_each_of_its_stages_becomes_what_an_undisturbed_one_is(
     (undisturbed,) = (row["run_id"] for row in read_rows(shop.home, "runs", as_of=job.day))
     assert read_as_a_user(place.home) == undisturbed
     assert publication(place.home, undisturbed) == publication(shop.home, undisturbed)
-    assert read_rows(place.home, "batches") == read_rows(shop.home, "batches")
+    assert tables(place.home)["batches"] == tables(shop.home)["batches"]
     assert leftovers(place.home) == []

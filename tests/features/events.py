@@ -44,14 +44,31 @@ def events(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
 
 def catalogue(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
     """Catalogue rows of item i, if not given."""
-    table = TABLES["catalogue"]
+    return _rows(spark, "catalogue", rows, item_id="i", deleted=False)
+
+
+def profiles(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
+    """Profile rows of user u, if not given."""
+    return _rows(spark, "profiles", rows, user_key="u")
+
+
+def consents(spark: SparkSession, *rows: dict[str, Any]) -> DataFrame:
+    """Statements of user u on training, a day before `UNTIL`, in the source `consents`."""
+    given = {"user_key": "u", "purpose": "training", "source": "consents", "stated_at": ago(1)}
+    return _rows(spark, "consents", rows, **given)
+
+
+def _rows(
+    spark: SparkSession, name: str, rows: tuple[dict[str, Any], ...], **given: Any
+) -> DataFrame:
+    table = TABLES[name]
     blank: dict[str, Any] = dict.fromkeys(table.names)
     full = [
-        {**blank, "item_id": "i", "event_id": f"{number:04}", "batch_seq": 1, **row}
+        {**blank, **given, "event_id": f"{number:04}", "batch_seq": 1, **row}
         for number, row in enumerate(rows)
     ]
     return spark.createDataFrame(
-        [tuple(row[name] for name in table.names) for row in full], table.ddl
+        [tuple(row[column] for column in table.names) for row in full], table.ddl
     )
 
 

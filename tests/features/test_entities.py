@@ -8,8 +8,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recsys_batch.features.entities import items, users
+from recsys_batch.features.versions import item_versions, profile_versions
 
-from .events import UNTIL, ago, by, catalogue, events, facts_of, state_of
+from .events import UNTIL, ago, by, catalogue, events, facts_of, profiles, state_of
 
 pytestmark = pytest.mark.spark
 
@@ -18,7 +19,7 @@ def naive(time: dt.datetime) -> dt.datetime:
     return time.replace(tzinfo=None)
 
 
-def test_users_have_the_latest_region_named(spark: SparkSession) -> None:
+def test_users_have_the_latest_region_named_else_the_profiles(spark: SparkSession) -> None:
     frame = events(
         spark,
         {"event_time": ago(3), "region": "north"},
@@ -28,17 +29,29 @@ def test_users_have_the_latest_region_named(spark: SparkSession) -> None:
         {"user_key": None, "region": "nobody's"},
         {"user_key": "v", "event_time": ago(9)},
     )
-    assert by(users(state_of(frame)), "user_key") == {
+    known = profile_versions(
+        profiles(
+            spark,
+            {"user_key": "u", "region": "profile's", "cohort": "old"},
+            {"user_key": "u", "cohort": "regular", "valid_from": ago(1)},
+            {"user_key": "u", "cohort": "future", "valid_from": UNTIL},
+            {"user_key": "v", "region": "west"},
+            {"user_key": "without events", "region": "west"},
+        )
+    )
+    assert by(users(state_of(frame), known, until=UNTIL), "user_key") == {
         "u": {
             "user_key": "u",
             "region": "south",
+            "cohort": "regular",
             "events": 3,
             "first_time": naive(ago(3)),
             "last_time": naive(ago(1)),
         },
         "v": {
             "user_key": "v",
-            "region": None,
+            "region": "west",
+            "cohort": None,
             "events": 1,
             "first_time": naive(ago(9)),
             "last_time": naive(ago(9)),
@@ -63,9 +76,9 @@ def test_items_have_the_catalogue_version_of_the_instant(spark: SparkSession) ->
         (ago(4), "corrected", 3.0),
         (UNTIL, "next", 4.0),
     ):
-        row = items(state_of(nothing), facts_of(nothing), rows, until=until, blocked=()).collect()[
-            0
-        ]
+        versions = item_versions(rows)
+        made = items(state_of(nothing), facts_of(nothing), versions, until=until, blocked=())
+        row = made.collect()[0]
         assert (row["title"], row["price"]) == (title, price)
 
 
@@ -81,17 +94,62 @@ def test_the_catalogue_wins_over_events_field_by_field(spark: SparkSession) -> N
         {"item_id": "eventful", "event_time": UNTIL, "title": "in the future"},
         {"item_id": "future", "event_time": UNTIL},
     )
-    state, facts = state_of(frame), facts_of(frame)
-    found = by(items(state, facts, rows, until=UNTIL, blocked=["unsold"]), "item_id")
+    versions, blocked = item_versions(rows), ["unsold"]
+    made = items(state_of(frame), facts_of(frame), versions, until=UNTIL, blocked=blocked)
+    found = by(made, "item_id")
     assert set(found) == {"i", "unsold", "eventful"}
     assert found["i"] == {
         "item_id": "i",
         "title": "catalogue",
         "category": "c",
         "price": 1.0,
+        "description": None,
+        "tags": None,
         "first_time": naive(ago(4)),
         "last_time": naive(ago(3)),
         "recommendable": True,
     }
     assert found["eventful"]["title"] == "told by an event"
     assert (found["unsold"]["recommendable"], found["unsold"]["last_time"]) == (False, None)
+
+
+MICRO = dt.timedelta(microseconds=1)
+
+
+def offered(spark: SparkSession, until: dt.datetime, *rows: dict[str, object]) -> set[str]:
+    """Items of catalogue rows that may be in a list made at `until`."""
+    nothing, versions = events(spark), item_versions(catalogue(spark, *rows))
+    found = items(state_of(nothing), facts_of(nothing), versions, until=until, blocked=())
+    return {row["item_id"] for row in found.collect() if row["recommendable"]}
+
+
+def test_an_item_is_offered_within_its_window(spark: SparkSession) -> None:
+    """It begins before the day's end, and is not over when the day is."""
+    rows = (
+        {"item_id": "open"},
+        {"item_id": "begins by the end", "available_from": UNTIL - MICRO},
+        {"item_id": "begins then", "available_from": UNTIL},
+        {"item_id": "ends then", "available_until": UNTIL},
+        {"item_id": "ends later", "available_until": UNTIL + MICRO},
+    )
+    assert offered(spark, UNTIL, *rows) == {"open", "begins by the end", "ends later"}
+    assert offered(spark, ago(1), *rows) == {"open", "ends then", "ends later"}
+
+
+def test_a_deletion_acts_from_its_time_on_and_can_be_taken_back(spark: SparkSession) -> None:
+    rows = (
+        {"title": "new", "category": "c", "tags": ["x"]},
+        {"deleted": True, "valid_from": ago(5)},
+        {"title": "again", "valid_from": ago(2)},
+    )
+    found = {}
+    for at in (ago(5), ago(3), UNTIL):
+        nothing, versions = events(spark), item_versions(catalogue(spark, *rows))
+        made = items(state_of(nothing), facts_of(nothing), versions, until=at, blocked=())
+        (row,) = made.collect()
+        found[at] = (row["recommendable"], row["title"], row["category"], row["tags"])
+    assert found == {
+        ago(5): (True, "new", "c", ["x"]),
+        ago(3): (False, "new", "c", ["x"]),
+        UNTIL: (True, "again", None, None),
+    }

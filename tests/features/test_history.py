@@ -7,9 +7,9 @@ import datetime as dt
 import pytest
 from pyspark.sql import SparkSession
 
-from recsys_batch.features.history import day_end, unread_events, visible_events
+from recsys_batch.features.history import day_end, known_rows, unread_events, visible_events
 
-from .events import UNTIL, ago, events
+from .events import UNTIL, ago, catalogue, events
 
 pytestmark = pytest.mark.spark
 
@@ -50,3 +50,15 @@ def test_unread_events_are_those_of_later_days_and_of_later_batches(spark: Spark
     unread = unread_events(frame, until=UNTIL, horizon=2, read_until=ago(2), read_horizon=1)
     found = sorted(row["event_id"] for row in unread.collect())
     assert found == ["both", "landed early", "late", "next day"]
+
+
+def test_known_rows_hold_before_the_instant_and_landed_by_the_horizon(spark: SparkSession) -> None:
+    rows = catalogue(
+        spark,
+        {"title": "undated"},
+        {"title": "before", "valid_from": ago(1)},
+        {"title": "then", "valid_from": UNTIL},
+        {"title": "later batch", "batch_seq": 3},
+    )
+    found = known_rows(rows, until=UNTIL, horizon=2)
+    assert sorted(row["title"] for row in found.collect()) == ["before", "undated"]

@@ -9,13 +9,27 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from recsys_batch.features.consent import consented, refusals
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.history import visible_events
 from recsys_batch.features.interactions import holdout, interactions, popularity
-from recsys_batch.features.state import consented, fold, merged, revoked
+from recsys_batch.features.state import fold, merged
+from recsys_batch.features.versions import item_versions, profile_versions
 from recsys_batch.lake.digests import frame_digest
 
-from .events import UNTIL, WEIGHTS, ago, by, catalogue, clock, events, facts_of, state_of
+from .events import (
+    UNTIL,
+    WEIGHTS,
+    ago,
+    by,
+    catalogue,
+    clock,
+    consents,
+    events,
+    facts_of,
+    profiles,
+    state_of,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -191,8 +205,10 @@ def test_ties_in_time_do_not_depend_on_the_order_of_rows(spark: SparkSession) ->
         state = state_of(each)
         row = made(state, weights=even).collect()[0]
         assert row["event_type"] == "view"
-        assert users(state).collect()[0]["region"] == "south"
-        item = items(state, facts_of(each), catalogue(spark), until=UNTIL, blocked=()).collect()[0]
+        known = profile_versions(profiles(spark))
+        assert users(state, known, until=UNTIL).collect()[0]["region"] == "south"
+        versions = item_versions(catalogue(spark))
+        item = items(state, facts_of(each), versions, until=UNTIL, blocked=()).collect()[0]
         assert (item["title"], item["price"]) == ("new", 1.0)
 
 
@@ -225,12 +241,13 @@ def all_digests(
     cutoff = until - dt.timedelta(days=7)
     past = fold(visible_events(frame, until=cutoff, horizon=2), clocks)
     everything = merged(past, fold(seen.where(F.col("event_time") >= F.lit(cutoff)), clocks))
-    state = consented(everything, revoked(everything))
+    state = consented(everything, refusals(consents(spark), horizon=2))
+    known, versions = profile_versions(profiles(spark)), item_versions(catalogue(spark))
     made_of_it = [
         made(state, until=until, half_life_days=30.0),
         popularity(state, until=until.date(), decay=clocks.popularity, weights=WEIGHTS),
-        users(state),
-        items(everything, facts_of(seen, until), catalogue(spark), until=until, blocked=["i1"]),
+        users(state, known, until=until),
+        items(everything, facts_of(seen, until), versions, until=until, blocked=["i1"]),
         holdout(seen, since=cutoff, until=until, relevant_types=["purchase"]),
     ]
     return [frame_digest(each) for each in made_of_it]

@@ -18,6 +18,7 @@ from recsys_batch.errors import LandingError, MappingError
 from recsys_batch.features.entities import users
 from recsys_batch.features.interactions import interactions
 from recsys_batch.features.state import Clock, Decay, fold
+from recsys_batch.features.versions import profile_versions
 from recsys_batch.ingest.conservation import Conservation
 from recsys_batch.lake.ledger import read_rows, replace_rows
 
@@ -59,6 +60,9 @@ BROKEN: list[tuple[str, dict[str, str]]] = [
     ("position_out_of_range", {"position": "0"}),
     ("propensity_out_of_range", {"propensity": "0"}),
     ("propensity_out_of_range", {"propensity": "1.0001"}),
+    ("quantity_over_limit", {"quantity": "1e300"}),
+    ("price_over_limit", {"price": "10000000.01"}),
+    ("value_over_limit", {"value": "-1000000001"}),
     ("bad_consent", {"consent": "perhaps"}),
 ]
 RAW_BROKEN: list[tuple[str, bytes]] = [
@@ -79,7 +83,13 @@ ITEM_BROKEN: list[tuple[str, bytes]] = [
     ("missing_item", b'{"name": "nameless"}'),
     ("bad_price", b'{"sku": "a", "cost": "cheap"}'),
     ("negative_price", b'{"sku": "a", "cost": -1}'),
+    ("price_over_limit", b'{"sku": "a", "cost": 1e8}'),
     ("bad_time", b'{"sku": "a", "since": "soon"}'),
+    ("bad_tags", b'{"sku": "a", "tags": " ; ,"}'),
+    ("bad_available_from", b'{"sku": "a", "from": "soon"}'),
+    ("bad_available_until", b'{"sku": "a", "until": "later"}'),
+    ("bad_deleted", b'{"sku": "a", "gone": "perhaps"}'),
+    ("never_available", b'{"sku": "a", "from": "2026-01-02", "until": "2026-01-02"}'),
 ]
 DIRTY = shop(
     pattern="events/*",
@@ -94,7 +104,16 @@ DIRTY = shop(
     items={
         "pattern": "items/*",
         "format": "jsonl",
-        "fields": {"item_id": "sku", "title": "name", "price": "cost", "valid_from": "since"},
+        "fields": {
+            "item_id": "sku",
+            "title": "name",
+            "price": "cost",
+            "valid_from": "since",
+            "tags": "tags",
+            "available_from": "from",
+            "available_until": "until",
+            "deleted": "gone",
+        },
     },
 )
 
@@ -252,7 +271,9 @@ def test_no_raw_user_id_lies_past_bronze(dirty: Shop) -> None:
         seen_types=["purchase"],
     )
     owned = {"run_id": "r", "part": "full"}
-    for table, frame in (("interactions", pairs), ("users", users(state))):
+    until = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
+    known = users(state, profile_versions(lake.read("profiles")), until=until)
+    for table, frame in (("interactions", pairs), ("users", known)):
         for column, value in owned.items():
             frame = frame.withColumn(column, F.lit(value))
         lake.replace(table, frame, **owned)

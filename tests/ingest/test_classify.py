@@ -9,7 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from recsys_batch.ingest.classify import classify_events, classify_items, mark_duplicates
+from recsys_batch.ingest.classify import classify_events, classify_items, repeated_lines, with_fate
 from recsys_batch.ingest.parse import parse_csv
 
 from .shops import KEY, shop
@@ -115,7 +115,8 @@ def test_of_equal_ids_the_first_good_line_is_accepted(spark: SparkSession) -> No
     frame = spark.createDataFrame(rows, "file STRING, line INT, event_id STRING, reason STRING")
     known = spark.createDataFrame([("known",), ("known",)], "event_id STRING")
     for order in (F.col("line"), F.col("line").desc()):
-        fated = mark_duplicates(frame.orderBy(order).repartition(3), known).collect()
+        mixed = frame.orderBy(order).repartition(3)
+        fated = with_fate(mixed, repeated_lines(mixed, known)).collect()
         assert sorted((row["file"], row["line"], row["fate"]) for row in fated) == [
             ("a", 9, "quarantined"),
             ("a", 10, "accepted"),

@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from recsys_batch.errors import MappingError
-from recsys_batch.ingest.parse import json_keys, landed_columns, mapped, parse_csv, parse_jsonl
+from recsys_batch.ingest.parse import json_types, landed_columns, mapped, parse_csv, parse_jsonl
 
 from .shops import shop
 
@@ -62,19 +62,27 @@ def test_another_delimiter(spark: SparkSession) -> None:
 
 def test_json_lines(spark: SparkSession) -> None:
     lines = ['{"a": 1, "b": {"c": [1, 2]}}', ' {"a": "é\\n\\"", "B": true, "a b": null} ', "{}"]
+    lines += ['{"twice": {"x": 1, "x": 2}}']
     bad = [
         *('{"a": 1', '{"a": 1}{"a": 2}', '{"a": 1} x', '{"a": 1}, {"a": 2}', '{"a": 1}]'),
         *("[1]", '[{"a": 1}]', "null", "5", '"a"', "{a: 1}x", "\ufeff"),
     ]
     frame = raw(spark, [*lines, *bad])
-    keys = json_keys(frame)
-    assert keys == ("B", "a", "a b", "b")
-    rows = parse_jsonl(frame, keys).select("*", *landed_columns()).collect()
+    keys = json_types(frame)
+    assert list(keys.items()) == [
+        ("B", {"boolean": 1}),
+        ("a", {"number": 1, "text": 1}),
+        ("a b", {}),
+        ("b", {"object": 1}),
+        ("twice", {"object": 1}),
+    ]
+    rows = parse_jsonl(frame, list(keys)).select("*", *landed_columns()).collect()
     found = {row["line"]: (row["a"], row["b"], row["a b"]) for row in rows if not row["malformed"]}
     assert found == {
         1: ("1", '{"c":[1,2]}', None),
         2: ('é\n"', "true", None),
         3: (None, None, None),
+        4: (None, None, None),
     }
 
 

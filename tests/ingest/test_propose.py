@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,6 +28,8 @@ from recsys_batch.errors import ConfigError, LandingError, MappingError
 from recsys_batch.ingest.guess.times import time_kind
 from recsys_batch.ingest.propose import Proposal, propose, write_proposal
 from recsys_batch.simulator import shop_settings, simulate
+
+from .texts import PACKERS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -392,6 +396,50 @@ def test_any_iso_and_epoch_times_are_known(moments: list[dt.datetime]) -> None:
         assert found.format == expected
 
 
+@pytest.mark.parametrize("packed", [".gz", ".zst"])
+def test_compressed_text_is_looked_into(tmp_path: Path, packed: str) -> None:
+    plain = dataset_of(written(tmp_path, RETAILROCKET, "2.csv"), tmp_path / "plain")
+    for name, text in (("2.csv", RETAILROCKET), ("1.csv", RETAILROCKET), ("items.csv", "sku\n1\n")):
+        (tmp_path / f"{name}{packed}").write_bytes(PACKERS[packed](text.encode()))
+    proposal = propose(tmp_path / f"2.csv{packed}", name="mine")
+    events = loaded(proposal, tmp_path / "conf").dataset.events
+    assert events == plain.events.model_copy(update={"pattern": f"2.csv{packed}"})
+    assert any(f"items.csv{packed}" in note for note in proposal.notes)
+    (tmp_path / f"items.csv{packed}").unlink()
+    assert dataset_of(tmp_path / f"2.csv{packed}", tmp_path / "more").events.pattern == (
+        f"*.csv{packed}"
+    )
+
+
+def test_parquet_is_looked_into_by_its_types(tmp_path: Path) -> None:
+    def rows(count: int) -> pa.Table:
+        at = [dt.datetime(2026, 1, 1 + n, tzinfo=dt.UTC) for n in range(count)]
+        return pa.table(
+            {
+                "visitor_id": pa.array(range(count), pa.int64()),
+                "product_id": pa.array([f"p{n}" for n in range(count)]).dictionary_encode(),
+                "at": pa.array(at, pa.timestamp("ns", "UTC")),
+                "action": ["view", "purchase"] * (count // 2),
+                "context": [{"device": "phone"}] * count,
+            }
+        )
+
+    pq.write_table(rows(10), tmp_path / "1.parquet")
+    pq.write_table(rows(8), tmp_path / "2.parquet")
+    proposal = propose(tmp_path / "1.parquet", name="mine")
+    dataset = loaded(proposal, tmp_path / "conf").dataset
+    events = dataset.events
+    assert (events.format, events.pattern) == ("parquet", "*.parquet")
+    assert (events.time, events.time_format) == ("at", "iso")
+    assert events.fields == {"user_id": "visitor_id", "item_id": "product_id"}
+    assert set(types_of(dataset)) == {"view", "purchase"}
+    assert [note for note in proposal.notes if "context.part" in note]
+    assert "times say their zone themselves" in proposal.yaml
+    pq.write_table(rows(0), tmp_path / "none.parquet")
+    with pytest.raises(LandingError, match="no record"):
+        propose(tmp_path / "none.parquet", name="mine")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "error", "said"),
     [
@@ -399,10 +447,12 @@ def test_any_iso_and_epoch_times_are_known(moments: list[dt.datetime]) -> None:
         ("a.csv", b" \n\n", LandingError, "the file is empty"),
         ("a.csv", b"user,item,time\n", LandingError, "no record below the header"),
         ("a.csv", b"\x89PNG\x00\x01", LandingError, "it is binary"),
-        ("a.dat", b"PAR1\x15\x04", LandingError, "Parquet is not yet a landing format"),
-        ("a.parquet", b"PAR1", LandingError, "Parquet is not yet a landing format"),
+        ("a.dat", b"PAR1\x15\x04", LandingError, "it is damaged or cut off"),
+        ("a.parquet", b"PAR1", LandingError, "it is damaged or cut off"),
         ("a.csv", "a,b\n".encode("utf-16"), LandingError, "UTF-16"),
-        ("a.csv.gz", b"\x1f\x8b", LandingError, "it is compressed"),
+        ("a.csv.gz", b"\x1f\x8b", LandingError, "it is damaged or cut off"),
+        ("a.csv.zst", b"user,item,ts\n", LandingError, "it is damaged or cut off"),
+        ("a.csv.bz2", b"BZh", LandingError, "only .gz and .zst are decompressed"),
         ("a.json", b'[{"a": 1}]', LandingError, "one JSON array"),
         ("a.json", b'{\n"a": 1\n}\n', LandingError, "no JSON object a line"),
         ("a.dat", b"1::1193::5::978300760\n", LandingError, "no delimiter"),

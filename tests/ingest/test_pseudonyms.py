@@ -13,10 +13,13 @@ from recsys_batch.errors import ConfigError
 from recsys_batch.ingest.pseudonyms import (
     FILE_VARIABLE,
     KEY_VARIABLE,
+    OLD_VARIABLE,
     PseudonymKey,
+    change_key,
     content_digest,
     default_key_file,
     load_key,
+    load_old_key,
 )
 
 SECRET = "sixteen bytes or more"
@@ -125,3 +128,38 @@ def test_a_key_file_that_is_no_text_is_refused(
 def test_digests_of_parts_do_not_run_into_each_other() -> None:
     assert content_digest("ab", "c") != content_digest("a", "bc")
     assert content_digest("a", "") != content_digest("a")
+
+
+@pytest.mark.usefixtures("no_key")
+def test_a_change_keeps_the_key_before_and_both_stay_private() -> None:
+    before, _ = load_key(create=True)
+    with pytest.raises(ConfigError, match="there is no old pseudonym key"):
+        load_old_key()
+    made = change_key()
+    assert made.secret != before.secret
+    assert load_key(create=False)[0].secret == made.secret
+    assert load_old_key().secret == before.secret
+    path = default_key_file()
+    assert sorted(each.name for each in path.parent.iterdir()) == [path.name, f"{path.name}.old"]
+    assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
+    with pytest.raises(ConfigError, match="there is an old pseudonym key already"):
+        change_key()
+    assert load_old_key().secret == before.secret
+
+
+@pytest.mark.usefixtures("no_key")
+def test_a_change_killed_before_the_new_key_is_repeated() -> None:
+    before, _ = load_key(create=True)
+    path = default_key_file()
+    path.with_name(f"{path.name}.old").hardlink_to(path)
+    assert change_key().secret != before.secret
+    assert load_old_key().secret == before.secret
+
+
+@pytest.mark.usefixtures("no_key")
+def test_a_key_of_the_environment_is_changed_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, SECRET)
+    with pytest.raises(ConfigError, match="is given by the environment"):
+        change_key()
+    monkeypatch.setenv(OLD_VARIABLE, "the key that was before")
+    assert load_old_key().secret == b"the key that was before"

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from recsys_batch.errors import MappingError
-from recsys_batch.ingest.values import instant, number, require_time_format
+from recsys_batch.ingest.values import instant, labels, number, require_time_format
 
 pytestmark = pytest.mark.spark
 
@@ -125,3 +125,18 @@ def test_numbers_are_decimal(spark: SparkSession) -> None:
     frame = spark.createDataFrame([(each,) for each in [*good, *bad]], "text STRING")
     rows = frame.select("text", number(F.col("text")).alias("number")).collect()
     assert {row[0]: row[1] for row in rows} == {**good, **dict.fromkeys(bad)}
+
+
+def test_labels_are_read_from_json_and_from_text(spark: SparkSession) -> None:
+    texts = {
+        '["b", "a", "b"]': ["a", "b"],
+        '["one, two", " x "]': ["one, two", "x"],
+        "[b, a]": ["a", "b"],
+        "b; a|b , c": ["a", "b", "c"],
+        "single": ["single"],
+        "[]": None,
+        " , ;": None,
+    }
+    frame = spark.createDataFrame([(each,) for each in [*texts, None]], "text STRING")
+    found = {row[0]: row[1] for row in frame.select("text", labels("text")).collect()}
+    assert found == {**texts, None: None}

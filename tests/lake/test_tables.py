@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from recsys_batch import columns as c
+from recsys_batch.lake.dictionary import dictionary
 from recsys_batch.lake.tables import TABLES, Table
 
 PERSONAL = {c.USER_KEY, "record", "user_id"}
@@ -34,6 +37,11 @@ def test_a_column_has_one_type_wherever_it_stands() -> None:
             kinds.setdefault(name, set()).add(kind)
     several = {name for name, found in kinds.items() if len(found) > 1}
     assert not several
+
+
+def test_the_data_dictionary_is_of_these_tables() -> None:
+    written = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+    assert written.read_text(encoding="utf-8") == dictionary()
 
 
 @pytest.mark.spark

@@ -1,10 +1,17 @@
-"""Lines to records: JSON objects, or cells between the delimiter that splits most lines alike."""
+"""Lines to records: JSON objects, or cells between the delimiter that splits most lines alike.
+
+And the first rows of Parquet files.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from recsys_batch.config import FileFormat
 from recsys_batch.errors import LandingError
@@ -12,6 +19,7 @@ from recsys_batch.ingest.guess.numbers import is_number
 from recsys_batch.ingest.guess.siblings import split_line
 from recsys_batch.ingest.guess.times import time_kind
 from recsys_batch.ingest.guess.words import name_is_known
+from recsys_batch.ingest.parquet import ready
 
 _DELIMITERS = (",", ";", "\t", "|")
 
@@ -96,6 +104,43 @@ def _is_header(rows: list[tuple[str | None, ...]]) -> bool:
         return True
     below = [{row[place] for row in rows[1:]} for place in range(len(rows[0]))]
     return not any(cell in seen for cell, seen in zip(rows[0], below, strict=True) if cell)
+
+
+def is_parquet(file: Path) -> bool:
+    """Whether a file is named, or begins, as Parquet files do."""
+    if file.suffix.lower() in {".parquet", ".pq"}:
+        return True
+    try:
+        with file.open("rb") as handle:
+            return handle.read(4) == b"PAR1"
+    except OSError:
+        return False
+
+
+def first_rows(file: Path, count: int) -> tuple[pa.Schema, list[dict[str, Any]], bool]:
+    """The schema of a Parquet file, its first rows, and whether those are all."""
+    with pq.ParquetFile(file) as parquet:
+        found = next(parquet.iter_batches(count), None)
+        records = [] if found is None else found.cast(ready(found.schema), safe=False).to_pylist()
+        return parquet.schema_arrow, records, parquet.metadata.num_rows <= count
+
+
+def cell_text(value: object) -> str | None:
+    """A value of Parquet as the text that ingest makes of it, for guessing what it is."""
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    if isinstance(value, bool):
+        value = str(value).lower()
+    return None if value is None else str(value).strip() or None
+
+
+def unreadable(file: Path, error: Exception) -> LandingError:
+    """The error of a file that cannot be read."""
+    if isinstance(error, OSError) and error.errno is not None:
+        what = f"it cannot be read ({error.strerror})"
+        return refused(file, what, "give this user the right to read it")
+    what = f"it is damaged or cut off ({' '.join(str(error).split())[:150]})"
+    return refused(file, what, "name a file that is whole")
 
 
 def refused(file: Path, what: str, fix: str) -> LandingError:

@@ -1,31 +1,47 @@
 """How a file is written: format, character set, delimiter, header, and its first records.
 
 Plain Python, no Spark: it looks at the first records only, and cuts them at line ends exactly as
-`recsys_batch.ingest.raw` does, so that what it finds is what ingest will find.
+`recsys_batch.ingest.lines` does, so that what it finds is what ingest will find.
 """
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
+
 from recsys_batch.config import FileFormat
 from recsys_batch.errors import LandingError
-from recsys_batch.ingest.guess.records import Rows, csv_records, json_records, refused
+from recsys_batch.ingest.guess.records import (
+    Rows,
+    cell_text,
+    csv_records,
+    first_rows,
+    is_parquet,
+    json_records,
+    refused,
+    unreadable,
+)
 from recsys_batch.ingest.guess.siblings import landing_pattern
+from recsys_batch.ingest.lines import text_stream
 
 RECORDS = 5000  # records looked at
 _LINE = 1 << 20  # bytes of a line beyond which it counts as no text
 _RESERVED = {"file", "line", "record", "valid_text", "malformed"}
 _UNREAD = {
-    **dict.fromkeys((".parquet", ".pq"), "Parquet is not yet a landing format"),
     **dict.fromkeys((".orc", ".avro", ".arrow", ".feather"), "this is not a landing format"),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "a spreadsheet is not a landing format"),
-    **dict.fromkeys((".gz", ".bz2", ".zip", ".zst", ".xz", ".7z", ".tar"), "it is compressed"),
+    **dict.fromkeys((".bz2", ".zip", ".xz", ".7z", ".tar"), "only .gz and .zst are decompressed"),
     **dict.fromkeys((".xml", ".db", ".sqlite", ".pkl", ".npz"), "this is not a landing format"),
 }
+_DIFFERENT = (
+    "other files of the folder look different and are not taken: {}; "
+    "a catalogue of items goes under dataset.items"
+)
 _AS_TEXT = "export it as CSV or as JSON lines, in UTF-8"
 
 
@@ -38,7 +54,8 @@ class Sample:
     source
         Format, delimiter, header, columns, encoding and the landing pattern.
     names
-        The columns; of JSON the keys of any record, sorted. One may be empty.
+        The columns; of JSON the keys of any record, sorted; of Parquet those without parts. One
+        may be empty.
     rows
         A record a tuple in the order of `names`; null, absent and empty are None.
     whole
@@ -63,8 +80,11 @@ def look(file: Path) -> Sample:
     Raises
     ------
     LandingError
-        It is missing, a folder, empty, no text, or neither CSV nor JSON lines.
+        It is missing, a folder, empty, damaged, or neither CSV, JSON lines nor Parquet.
     """
+    _require_file(file)
+    if is_parquet(file):
+        return _parquet(file)
     lines, whole = _first_lines(file)
     texts, encoding, why_encoding, checks = _decoded(lines)
     filled = [(number, text) for number, text in enumerate(texts, 1) if text.strip()]
@@ -85,35 +105,56 @@ def look(file: Path) -> Sample:
     _require_usable(file, names, rows)
     pattern, why["pattern"], others = landing_pattern(file, made, names)
     if others:
-        checks.append(
-            "other files of the folder look different and are not taken: "
-            f"{', '.join(others[:5])}; a catalogue of items goes under dataset.items"
-        )
+        checks.append(_DIFFERENT.format(", ".join(others[:5])))
     return Sample(
         made.model_copy(update={"pattern": pattern}), names, rows, whole, why, tuple(checks)
     )
 
 
-def _first_lines(file: Path) -> tuple[list[bytes], bool]:
+def _parquet(file: Path) -> Sample:
+    """Look at the first rows of a Parquet file; only its flat columns can be proposed."""
+    try:
+        schema, records, whole = first_rows(file, RECORDS)
+    except (OSError, pa.ArrowException) as error:
+        raise unreadable(file, error) from error
+    nested = [field.name for field in schema if pa.types.is_nested(field.type)]
+    names = tuple(name for name in schema.names if name not in nested)
+    rows = tuple(tuple(cell_text(record[name]) for name in names) for record in records)
+    _require_usable(file, names, rows)
+    made = FileFormat(pattern="*", format="parquet")
+    pattern, why, others = landing_pattern(file, made, tuple(schema.names))
+    checks = [_DIFFERENT.format(", ".join(others[:5]))] if others else []
+    if nested:
+        checks.append(
+            f"columns with parts were not looked at: {', '.join(nested)}; SQL reaches into them, "
+            f"such as {nested[0]}.part or {nested[0]}[0]"
+        )
+    reasons = {"pattern": why, "format": "it begins as Parquet files do"}
+    return Sample(
+        made.model_copy(update={"pattern": pattern}), names, rows, whole, reasons, tuple(checks)
+    )
+
+
+def _require_file(file: Path) -> None:
     if file.is_dir():
         raise refused(file, "this is a folder", "name one file of it; its siblings are found")
     if not file.exists():
         raise refused(file, "there is no such file", "correct the path")
     if file.suffix.lower() in _UNREAD:
         raise refused(file, _UNREAD[file.suffix.lower()], _AS_TEXT)
+
+
+def _first_lines(file: Path) -> tuple[list[bytes], bool]:
     try:
         with file.open("rb") as handle:
-            lines = list(islice(iter(lambda: handle.readline(_LINE), b""), RECORDS + 1))
-            whole = not handle.read(1)
+            text = io.BufferedReader(text_stream(handle, file.name))
+            lines = list(islice(iter(lambda: text.readline(_LINE), b""), RECORDS + 1))
+            whole = not text.read(1)
     except OSError as error:
-        raise refused(
-            file, f"it cannot be read ({error.strerror})", "give this user the right to read it"
-        ) from error
+        raise unreadable(file, error) from error
     head = lines[0] if lines else b""
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise refused(file, "it is UTF-16 text", "save it as UTF-8")
-    if head.startswith(b"PAR1"):
-        raise refused(file, "Parquet is not yet a landing format", _AS_TEXT)
     if any(b"\x00" in line for line in lines):
         raise refused(file, "it is binary and no text", _AS_TEXT)
     if any(len(line) == _LINE for line in lines):

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import csv
 import glob
+import io
 import json
 import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from recsys_batch.config import FileFormat
+from recsys_batch.ingest.lines import codec_of, text_stream
 
 _LINE = 1 << 20  # bytes read of a file
 _SIBLINGS = 500  # files of the folder compared
@@ -18,7 +23,8 @@ def landing_pattern(
     file: Path, made: FileFormat, names: tuple[str, ...]
 ) -> tuple[str, str, tuple[str, ...]]:
     """The widest glob whose files look like this one, why, and siblings that look different."""
-    folder, suffix = file.parent, glob.escape(file.suffix)
+    ending = "".join(file.suffixes[-2:]) if codec_of(file.name) else file.suffix
+    folder, suffix = file.parent, glob.escape(ending)
     stem = re.match(r"\D*", file.stem)
     prefix = glob.escape(stem.group() if stem else "")
     siblings = sorted(each for each in folder.glob(f"*{suffix}") if each.is_file())[:_SIBLINGS]
@@ -35,9 +41,12 @@ def landing_pattern(
 
 def _alike(other: Path, made: FileFormat, names: tuple[str, ...]) -> bool:
     try:
+        if made.format == "parquet":
+            return set(pq.read_schema(other).names) == set(names)
         with other.open("rb") as handle:
-            line = handle.readline(_LINE).decode(made.encoding, "replace")
-    except OSError:
+            text_lines = io.BufferedReader(text_stream(handle, other.name))
+            line = text_lines.readline(_LINE).decode(made.encoding, "replace")
+    except (OSError, pa.ArrowException):
         return False
     text = line.lstrip("\ufeff").rstrip("\r\n")
     if not text:

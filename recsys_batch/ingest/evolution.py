@@ -1,0 +1,220 @@
+"""Schema evolution: a batch's files against those before; what breaks the mapping stops the run.
+
+A batch is compared with those accepted under the same `version` of the source's settings, and what
+it was like stays in `schemas`, whether it was accepted or refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recsys_batch import columns as c
+from recsys_batch.config import EventMapping, SourceMapping
+from recsys_batch.errors import ContractError, MappingError
+from recsys_batch.ingest.parse import LANDED, mentions, parse_lines
+from recsys_batch.ingest.schema_ledger import Verdict, record
+from recsys_batch.ingest.shapes import ABSENT, Change, Shape, changes, declared, kinds_text, needs
+from recsys_batch.odcs.load import contract
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_MOST_VALUES = 20  # event types without a rule that are kept of a batch
+_LONGEST = 60  # characters kept of one
+_COMPARED = re.compile(r"(`[^`]+`|\w+)\s*(?:=|<>|!=|\bIN\s*\()\s*'", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One batch under observation.
+
+    Attributes
+    ----------
+    source
+        Name of the source, which is that of its contract.
+    batch_seq, batch_id
+        The batch's, or what they will be if it is accepted.
+    groups
+        Columns to the files (names below the landing folder) that have them.
+    columns
+        As of `Shape`.
+    before
+        What earlier batches were like; None where there is none of this version.
+    say
+        Called with a line for the user.
+    """
+
+    home: Path
+    source: str
+    mapping: SourceMapping
+    batch_seq: int
+    batch_id: str
+    groups: Mapping[tuple[str, ...], Sequence[str]]
+    columns: Mapping[str, Mapping[str, int]]
+    before: Shape | None
+    say: Callable[[str], None]
+
+    def refuse_missing(self, error: MappingError) -> None:
+        """Raise `ContractError` where a mapping fails for want of a column that was there.
+
+        Otherwise return: then the mapping itself is at fault.
+        """
+        if self.before is None:
+            return
+        gone = {
+            name: files
+            for names, files in self.groups.items()
+            for name in sorted(set(self.before.columns) - _names(names, self.mapping))
+            if needs(self.mapping, name)
+        }
+        missing = tuple(
+            Change(
+                "column",
+                name,
+                kinds_text(self.before.columns[name]),
+                f"{ABSENT} in {', '.join(files[:3])}",
+                breaking=True,
+            )
+            for name, files in sorted(gone.items())
+        )
+        if missing:
+            self._refuse(Shape(self.columns), missing, error)
+
+    def check(self, lines: DataFrame) -> None:
+        """Compare classified lines with what was, and record the outcome.
+
+        Parameters
+        ----------
+        lines
+            Columns of the contract's table, file, line, record and reason; read more than once.
+
+        Raises
+        ------
+        ContractError
+            Something breaks the mapping; the message has a line a change.
+        """
+        now = self._observe(lines)
+        found = () if self.before is None else changes(self.before, now, mapping=self.mapping)
+        breaking = tuple(each for each in found if each.breaking)
+        if breaking:
+            self._refuse(now, breaking, None)
+        for each in found:
+            if each.aspect == "column":
+                self.say(f"{self.source}: column {each}; recorded, no field is harmed")
+        self._record("accepted", now, found)
+
+    def _observe(self, lines: DataFrame) -> Shape:
+        from pyspark.sql import functions as F
+
+        reasons = _reasons(self.source, self.mapping)
+        row = lines.agg(
+            F.count(F.lit(1)),
+            *(F.count(name) for name in reasons),
+            *(F.count_if(F.col(c.REASON).isin(*codes)) for codes in reasons.values()),
+        ).collect()[0]
+        read, unread = row[1 : len(reasons) + 1], row[len(reasons) + 1 :]
+        fields = dict(zip(reasons, zip(read, unread, strict=True), strict=True))
+        untyped = fields.get(c.EVENT_TYPE, (0, 0))[1]
+        values = self._untyped_values(lines, reasons[c.EVENT_TYPE]) if untyped else {}
+        return Shape(self.columns, fields, values, row[0])
+
+    def _untyped_values(self, lines: DataFrame, codes: Sequence[str]) -> dict[tuple[str, str], int]:
+        """Values of the event type's columns in lines that no rule takes; the commonest."""
+        from pyspark.sql import functions as F
+
+        untyped = lines.where(F.col(c.REASON).isin(*codes)).select(c.FILE, c.LINE, c.RECORD)
+        found: DataFrame | None = None
+        for names, files in self.groups.items():
+            columns = _enumerations(self.mapping, names)
+            if not columns:
+                continue
+            part = parse_lines(untyped.where(F.col(c.FILE).isin(*files)), self.mapping, names)
+            spelled = {each.lower(): each for each in part.columns if each != LANDED}
+            pairs = F.array(
+                *(
+                    F.struct(
+                        F.lit(column).alias("name"),
+                        F.substring(
+                            F.coalesce(F.trim(F.col(f"`{spelled[column]}`")), F.lit("")),
+                            1,
+                            _LONGEST,
+                        ).alias("value"),
+                    )
+                    for column in columns
+                )
+            )
+            each = part.select(F.explode(pairs).alias("pair")).select("pair.name", "pair.value")
+            found = each if found is None else found.unionByName(each)
+        if found is None:
+            return {}
+        counted = found.groupBy("name", "value").agg(F.count(F.lit(1)).alias("rows"))
+        most = counted.orderBy(F.desc("rows"), "name", "value").limit(_MOST_VALUES)
+        return {
+            (row["name"], row["value"]): row["rows"]
+            for row in most.collect()
+            if not _is_ruled(self.mapping, row["value"])
+        }
+
+    def _refuse(self, now: Shape, breaking: tuple[Change, ...], error: MappingError | None) -> None:
+        self._record("refused", now, breaking)
+        diff = "".join(f"\n  {each}" for each in breaking)
+        raise ContractError(
+            f"the files are not as they were, and nothing was taken:{diff}\n"
+            f"(before: batches of version {self.mapping.version})",
+            where=f"{self.home}, source {self.source}",
+            fix=f"correct the files or the mapping; if they are meant to be so from now on, set "
+            f"`{self.source}.version: {self.mapping.version + 1}` in the dataset's YAML",
+        ) from error
+
+    def _record(self, verdict: Verdict, now: Shape, found: tuple[Change, ...]) -> None:
+        record(
+            self.home,
+            self.source,
+            now,
+            found,
+            verdict=verdict,
+            version=self.mapping.version,
+            batch_seq=self.batch_seq,
+            batch_id=self.batch_id,
+        )
+
+
+def _reasons(source: str, mapping: SourceMapping) -> dict[str, list[str]]:
+    """Mapped column to the reasons that say that it is missing though required, or unreadable."""
+    table = contract(source).table
+    found: dict[str, list[str]] = {}
+    for check in table.rules:
+        rule = check.implementation
+        if rule.violates not in ("required", "type") or rule.column is None:
+            continue
+        key = table.column(rule.column).mapping or ""
+        if not key.startswith("fields.") or key.removeprefix("fields.") in mapping.fields:
+            found.setdefault(rule.column, []).append(check.name)
+    return found
+
+
+def _is_ruled(mapping: SourceMapping, value: str) -> bool:
+    """Whether a rule of types names the value, so that something else kept the line from it."""
+    return isinstance(mapping, EventMapping) and any(
+        f"'{value}'" in rule.when for rule in mapping.types
+    )
+
+
+def _enumerations(mapping: SourceMapping, names: Sequence[str]) -> list[str]:
+    """Columns, in small letters, that the rules of types compare with words; never the user's."""
+    if not isinstance(mapping, EventMapping):
+        return []
+    compared = {
+        found.strip("`").lower() for rule in mapping.types for found in _COMPARED.findall(rule.when)
+    }
+    user = mapping.fields.get("user_id", "")
+    there = _names(names, mapping)
+    return sorted(each for each in compared & there if not mentions(user, each))
+
+
+def _names(columns: Sequence[str], mapping: SourceMapping) -> set[str]:
+    return {declared(each, mapping.format)[0] for each in columns}

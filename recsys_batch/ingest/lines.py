@@ -1,0 +1,195 @@
+"""Lines of text files: counted once while the file is digested, then read again in pieces.
+
+Light to import, since Spark's Python workers do. A line ends with LF or CRLF. All lines of a file
+have a number, from 1; headers and lines of nothing but spaces are no records.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+BLOCK = 1 << 22  # bytes read at a time
+PIECE = 1 << 24  # bytes of a piece, and of what one task reads
+_BOM = codecs.BOM_UTF8
+_CODECS = {".gz": "gzip", ".zst": "zstd"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A run of records of a file that one task reads.
+
+    Attributes
+    ----------
+    start, end
+        Of text, bytes from the file's begin, at line starts; of compressed text the whole. Of
+        Parquet, row groups.
+    line
+        Number of the first line or row.
+    records
+        How many there are.
+    """
+
+    start: int
+    end: int
+    line: int
+    records: int
+
+
+@dataclass(frozen=True)
+class LineForm:
+    """What of a text file's form decides about its lines."""
+
+    header: bool
+    encoding: str
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the bytes of a line are its record as they are."""
+        return codecs.lookup(self.encoding).name in {"utf-8", "utf-8-sig", "ascii"}
+
+
+def codec_of(name: str) -> str | None:
+    """Return the codec that a file's name says it is compressed with; None where it is not."""
+    return next((codec for suffix, codec in _CODECS.items() if name.lower().endswith(suffix)), None)
+
+
+def text_stream(handle: Any, name: str) -> Any:
+    """Return the text of an open file, decompressed where its name ends with .gz or .zst.
+
+    Reading raises `OSError` (without an errno) where the compressed data are damaged or cut off.
+    """
+    codec = codec_of(name)
+    return handle if codec is None else pa.CompressedInputStream(pa.PythonFile(handle, "r"), codec)
+
+
+def line_blocks(stream: Any, length: int | None = None) -> Iterator[bytes]:
+    """Blocks of whole lines: each but the last ends with a line feed.
+
+    Parameters
+    ----------
+    stream
+        Anything with ``read(bytes)``.
+    length
+        Bytes to read; None reads to the end.
+    """
+    parts: list[bytes] = []
+    while block := stream.read(BLOCK if length is None else min(BLOCK, length)):
+        length = None if length is None else length - len(block)
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            yield b"".join([*parts, block[:cut]])
+            parts = []
+        if cut < len(block):
+            parts.append(block[cut:])
+    if parts:
+        yield b"".join(parts)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Where the records of a block are: line numbers, first bytes, ends; and all its lines."""
+
+    numbers: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    lines: int
+
+
+def _cut(block: bytes, line: int, form: LineForm) -> _Cut:
+    data = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    if not block.endswith(b"\n"):
+        ends = np.append(ends, len(block))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lines = len(ends)
+    ends = ends - ((ends > starts) & (data[ends - 1] == ord("\r")))
+    if line == 1 and form.is_utf8 and block.startswith(_BOM):
+        starts[0] += len(_BOM)
+    filled = ends > starts
+    for place in np.flatnonzero(filled & (data[np.minimum(starts, len(data) - 1)] == ord(" "))):
+        filled[place] = bool(block[starts[place] : ends[place]].strip(b" "))
+    if line == 1 and form.header:
+        filled[0] = False
+    kept = np.flatnonzero(filled)
+    return _Cut(kept + line, starts[kept], ends[kept], lines)
+
+
+def survey(
+    blocks: Iterator[bytes], form: LineForm, *, start: int = 0, line: int = 1, divide: bool = True
+) -> tuple[Piece, ...]:
+    """Count the records of blocks of whole lines and divide them into pieces.
+
+    Parameters
+    ----------
+    start, line
+        Where in the file the first block begins, and the number of its first line.
+    divide
+        False makes one piece: compressed text can only be read from its begin.
+    """
+    pieces: list[Piece] = []
+    first, at, begun, records = line, start, start, 0
+    for block in blocks:
+        cut = _cut(block, line, form)
+        records += len(cut.numbers)
+        line += cut.lines
+        at += len(block)
+        if divide and at - begun >= PIECE:
+            pieces.append(Piece(begun, at, first, records))
+            first, begun, records = line, at, 0
+    if at > begun:
+        pieces.append(Piece(begun, at, first, records))
+    return tuple(pieces)
+
+
+def read_records(
+    stream: Any, name: str, piece: Piece, form: LineForm
+) -> Iterator[tuple[pa.Array, pa.Array]]:
+    """Line numbers (int64) and records (binary) of a piece, a block at a time.
+
+    Bytes that the encoding does not know make a record that is not valid UTF-8.
+    """
+    plain = codec_of(name) is None
+    if plain:
+        stream.seek(piece.start)
+    line = piece.line
+    for block in line_blocks(stream, piece.end - piece.start if plain else None):
+        cut = _cut(block, line, form)
+        line += cut.lines
+        if len(cut.numbers):
+            texts = _as_they_are(block, cut) if form.is_utf8 else _transcoded(block, cut, form)
+            # Not `pa.array`, which imports pandas: a second of every new worker.
+            numbers = [None, pa.py_buffer(np.ascontiguousarray(cut.numbers))]
+            yield pa.Array.from_buffers(pa.int64(), len(cut.numbers), numbers), texts
+
+
+def _as_they_are(block: bytes, cut: _Cut) -> pa.Array:
+    """The records as an Arrow array over one copy of the block without what lies between them."""
+    offsets = np.zeros(len(cut.starts) + 1, np.int32)
+    np.cumsum(cut.ends - cut.starts, out=offsets[1:])
+    body = block[cut.starts[0] : cut.ends[-1]].replace(b"\n", b"")
+    if len(body) > offsets[-1]:  # more than line feeds lies between them: CRs, lines of spaces
+        change = np.zeros(len(block) + 1, np.int8)
+        change[cut.starts] = 1
+        change[cut.ends] = -1
+        inside = np.cumsum(change[:-1], dtype=np.int8).view(np.bool_)
+        body = np.frombuffer(block, np.uint8)[inside].tobytes()
+    return pa.Array.from_buffers(
+        pa.binary(), len(cut.starts), [None, pa.py_buffer(offsets), pa.py_buffer(body)]
+    )
+
+
+def _transcoded(block: bytes, cut: _Cut, form: LineForm) -> pa.Array:
+    texts = [
+        block[start:end].decode(form.encoding, "surrogateescape")
+        for start, end in zip(cut.starts, cut.ends, strict=True)
+    ]
+    if cut.numbers[0] == 1:
+        texts[0] = texts[0].lstrip("\ufeff")
+    return pa.array([text.encode("utf-8", "surrogatepass") for text in texts], pa.binary())

@@ -1,0 +1,29 @@
+"""The benchmark of ingest runs both contenders on the same files and judges its goal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from recsys_batch.config import load_settings
+from recsys_batch.simulator import shop_settings, simulate
+
+
+@pytest.mark.spark
+def test_a_small_run_gives_its_rows(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2])
+    from benchmarks.speed.ingest import markdown, measure
+
+    simulate(shop_settings("shop", {"users": 100, "days": 2, "seed": 3}), out=tmp_path)
+    landing, dataset = tmp_path / "landing", load_settings("sample").dataset
+    lines = [path.read_text().count("\n") - 1 for path in (landing / "events").iterdir()]
+    rows, records = measure(spark, dataset, landing, 1, tmp_path)
+    assert records == sum(lines)
+    assert [row["goal"] for row in rows] == [None, None, 2.0]
+    assert rows[-1]["holds"] == (rows[-1]["value"] <= 2.0)
+    assert all(row["value"] > 0 for row in rows)
+    assert "| <= 2 |" in markdown(rows, "title", "command")
