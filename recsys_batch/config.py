@@ -244,12 +244,9 @@ class EventMapping(FileFormat):
     @field_validator("fields")
     @classmethod
     def _item_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
-        if "item_id" not in value:
-            raise ValueError("must map item_id")
-        unknown = sorted(set(value) - EVENT_FIELDS)
-        if unknown:
-            raise ValueError(f"unknown contract fields {unknown}; known: {sorted(EVENT_FIELDS)}")
-        return value
+        return _require_fields(
+            value, required={"item_id"}, known=EVENT_FIELDS, called="contract fields"
+        )
 
 
 class ItemMapping(FileFormat):
@@ -262,12 +259,9 @@ class ItemMapping(FileFormat):
     @field_validator("fields")
     @classmethod
     def _item_is_mapped(cls, value: dict[str, str]) -> dict[str, str]:
-        if "item_id" not in value:
-            raise ValueError("must map item_id")
-        unknown = sorted(set(value) - ITEM_FIELDS)
-        if unknown:
-            raise ValueError(f"unknown catalogue fields {unknown}; known: {sorted(ITEM_FIELDS)}")
-        return value
+        return _require_fields(
+            value, required={"item_id"}, known=ITEM_FIELDS, called="catalogue fields"
+        )
 
 
 class ProfileMapping(FileFormat):
@@ -302,12 +296,12 @@ SourceMapping = EventMapping | ItemMapping | ProfileMapping | ConsentMapping
 
 
 def _require_fields(
-    value: dict[str, str], *, required: Set[str], known: Set[str]
+    value: dict[str, str], *, required: Set[str], known: Set[str], called: str = "fields"
 ) -> dict[str, str]:
     if missing := sorted(required - set(value)):
         raise ValueError(f"must map {', '.join(missing)}")
     if unknown := sorted(set(value) - known):
-        raise ValueError(f"unknown fields {unknown}; known: {sorted(known)}")
+        raise ValueError(f"unknown {called} {unknown}; known: {sorted(known)}")
     return value
 
 

@@ -55,7 +55,8 @@ def past_state(
     )
     if nearest is not None and (until.date() - nearest["until"]).days < _EVERY:
         return state.persist(), facts.persist()
-    state_id = f"{until.date()}-{horizon}-{of}-{_digest(left_out, until.date())}"
+    without = _digest(left_out, until.date())
+    state_id = f"{until.date()}-{horizon}-{of}-{without}"
     for name, frame in zip(_TABLES, (state, facts), strict=True):
         rows = frame.withColumn("state_id", F.lit(state_id)).coalesce(2)
         lake.replace(name, rows, state_id=state_id)
@@ -66,7 +67,7 @@ def past_state(
             "made_with": of,
             "until": until.date(),
             c.HORIZON: horizon,
-            "suspects_digest": _digest(left_out, until.date()),
+            "suspects_digest": without,
         },
     )
     pairs, facts = (lake.read(name, state_id=state_id).drop("state_id") for name in _TABLES)

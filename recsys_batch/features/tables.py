@@ -93,6 +93,7 @@ def feature_tables(
         dates = F.col(c.EVENT_DATE).between(at.date() - dt.timedelta(days), at.date() - _DAY)
         return consented(fold(events.where(dates), clock), refused)
 
+    people = profile_versions(profiles)
     weights, relevant = settings.dataset.weights, settings.evaluation.relevant_types
     tables = {
         "interactions": both(
@@ -105,7 +106,7 @@ def feature_tables(
                 recent=recent(at),
             )
         ),
-        "users": both(lambda at, state: users(listed(state), profile_versions(profiles), until=at)),
+        "users": both(lambda at, state: users(listed(state), people, until=at)),
         "popularity": both(
             lambda at, state: popularity(
                 state, until=at.date(), decay=clock.popularity, weights=weights

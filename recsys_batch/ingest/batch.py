@@ -443,18 +443,18 @@ def write_batch(
     counts
         File to its lines by fate; nothing while the batch is started.
     """
-    rows = []
+    rows, of_files, version = [], batch_id(files), contract(source.name).version
     for file in files:
         count = counts.get(file.name, Counts())
         rows.append(
             {
                 c.BATCH_SEQ: seq,
-                c.BATCH_ID: batch_id(files),
+                c.BATCH_ID: of_files,
                 "source": source.name,
                 c.KIND: kind,
                 "status": status,
                 c.TAKEN_AT: at,
-                c.CONTRACT_VERSION: contract(source.name).version,
+                c.CONTRACT_VERSION: version,
                 c.CONTRACT_DIGEST: source.contract,
                 c.FILE: file.name,
                 c.FILE_DIGEST: file.digest,
