@@ -7,6 +7,10 @@ STAMP := $(VENV)/.ready
 SETUP := recsys_batch/setup
 ARGS ?=
 
+# Compiled modules are kept in the environment, whatever is set outside: without them every start
+# compiles two thousand anew, which takes ten seconds of a day's run.
+export PYTHONDONTWRITEBYTECODE :=
+
 # Python workers and Airflow start programs from PATH; BLAS threads would fight Spark's tasks.
 ACTIVE = PATH="$(BIN):$$PATH" JAVA_HOME="$$($(BIN)/python -m recsys_batch.setup --java-home)" \
 	OPENBLAS_NUM_THREADS=1
@@ -63,4 +67,5 @@ clean:  ## Remove the environment and every cache, but no lake
 $(STAMP): requirements.lock pyproject.toml $(SETUP)/bootstrap.txt $(SETUP)/environment.sh
 	@PYTHON="$(PYTHON)" sh $(SETUP)/environment.sh "$(abspath $(VENV))"
 	@$(BIN)/python -m recsys_batch.setup
+	@$(ACTIVE) $(BIN)/python -m recsys_batch.lake.archive
 	@touch $@

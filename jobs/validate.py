@@ -9,12 +9,18 @@ from recsys_batch.contracts.suites import events_suite
 from recsys_batch.contracts.verdicts import require
 from recsys_batch.features.history import day_end
 from recsys_batch.features.inputs import run_inputs
-from recsys_batch.ingest.days import events_digest, last_day, require_events, touched_days
+from recsys_batch.ingest.days import (
+    count_batches,
+    require_events,
+    touched_days,
+    visible_digest,
+)
 from recsys_batch.ingest.freshness import check_freshness, source_ages
+from recsys_batch.ingest.pseudonyms import content_digest
 from recsys_batch.job import Job, main
 from recsys_batch.lake.digests import code_version
 from recsys_batch.lake.ledger import read_rows
-from recsys_batch.lake.runs import Run, make_run, run_before, store_run
+from recsys_batch.lake.runs import Run, make_run, run_before, store_run, was_opened
 
 
 def run(job: Job) -> Run:
@@ -23,31 +29,36 @@ def run(job: Job) -> Run:
     batches = read_rows(job.home, "batches", status="complete")
     complete = max((row[c.BATCH_SEQ] for row in batches), default=0)
     horizon = complete if job.horizon is None else min(job.horizon, complete)
-    digest, rows = events_digest(lake, last_day=job.day, horizon=horizon)
+    count_batches(lake, horizon=horizon)
+    counted = [
+        visible_digest(job.home, table, last_day=job.day, horizon=horizon)
+        for table in ("events", "catalogue", "profiles")
+    ]
+    rows = counted[0][1]
     require_events(lake, rows, last_day=job.day)
     seen = run_inputs(lake, until=until, horizon=horizon)
     opened = make_run(
         dataset=dataset.name,
         as_of=job.day,
         horizon=horizon,
-        events_digest=seen.digest(digest),
+        events_digest=content_digest(*(digest for digest, _ in counted), seen.heeded()),
         events=rows,
         config_digest=job.settings.digest(),
         code_version=code_version(),
     )
-    days = touched_days(job.home, opened, run_before(job.home, opened))
-    newest = seen.events.where(F.col(c.EVENT_DATE) == last_day(job.home, opened))
     check_freshness(
         job.home,
-        source_ages(seen.by_source(newest), batches, until=until, dataset=dataset),
+        source_ages(job.home, batches, day=job.day, horizon=horizon, dataset=dataset),
         run_id=opened.run_id,
         limits=dataset.freshness,
         say=job.say,
     )
-    suite = events_suite(as_of=job.day, max_future_hours=0)
-    unchecked = seen.events.where(F.col(c.EVENT_DATE).isin(*days))
-    require(job.home, unchecked, suite, table="events", run_id=opened.run_id)
-    store_run(job.home, opened)
+    if not was_opened(job.home, opened):
+        days = touched_days(job.home, opened, run_before(job.home, opened))
+        unchecked = seen.events.where(F.col(c.EVENT_DATE).isin(*days))
+        suite = events_suite(as_of=job.day, max_future_hours=0)
+        require(job.home, unchecked, suite, table="events", run_id=opened.run_id)
+        store_run(job.home, opened)
     job.say(f"run {opened.run_id}: {rows} events up to {job.day}, from {horizon} batches")
     return opened
 

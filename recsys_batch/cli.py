@@ -27,8 +27,9 @@ main.add_command(quarantine)
 
 @main.command()
 @day_options
+@click.option("--again", is_flag=True, help="Make lists anew, too, that are sealed already.")
 def run(**options: Any) -> None:
-    """Run every stage of a day in one session."""
+    """Run every stage of a day in one session; what is done and unchanged is passed over."""
     from recsys_batch.day import run_stages
 
     run_stages(STAGES, **options)

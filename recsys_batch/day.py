@@ -24,6 +24,9 @@ from recsys_batch.ingest.replay import replay
 from recsys_batch.job import Job, opened, parse_day, timed_stage
 from recsys_batch.pipeline import Stage
 
+_OPENING = ("ingest", "validate")  # after them the run has its name
+_MAKING = ("features", "train", "recommend")  # what a sealed publication needs no more
+
 
 def run_stages(
     stages: Iterable[Stage],
@@ -34,6 +37,7 @@ def run_stages(
     lake: str,
     sets: tuple[str, ...] = (),
     horizon: int | None = None,
+    again: bool = True,
 ) -> None:
     """Run stages of a day in order and show what they do.
 
@@ -41,6 +45,8 @@ def run_stages(
     ----------
     horizon
         Last batch that the run may read, to repeat what an earlier run saw; None reads all.
+    again
+        Make lists anew that are sealed already; else stages that would are passed over.
 
     Raises
     ------
@@ -51,7 +57,16 @@ def run_stages(
     with _session(
         len(steps), dataset=dataset, day=day, landing=landing, lake=lake, sets=sets, horizon=horizon
     ) as (job, advance):
-        _run_day(job, steps, advance)
+        opening = [each for each in steps if each.name in _OPENING]
+        _run_day(job, opening, advance)
+        rest = [each for each in steps if each not in opening]
+        if not again and _is_sealed(job):
+            job.say(
+                f"nothing has changed since {job.open_run().run_id} was sealed: "
+                f"{', '.join(_MAKING)} are passed over; --again does them anew"
+            )
+            rest = [each for each in rest if each.name not in _MAKING]
+        _run_day(job, rest, advance)
 
 
 def backfill(
@@ -96,7 +111,7 @@ def backfill(
     ) as (job, advance):
         for place, day in enumerate(days):
             of_day = replace(job, day=parse_day(day))
-            opening = [each for each in steps if each.name in {"ingest", "validate"}]
+            opening = [each for each in steps if each.name in _OPENING]
             making = [each for each in steps if each not in opening]
             if place:
                 opening = [each for each in opening if each.name != "ingest"]

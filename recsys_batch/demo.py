@@ -21,7 +21,7 @@ def demo(lake: str) -> None:
     if not (landing.parent / "truth" / "counts.json").is_file():
         simulate_shop("shop", {}, landing.parent)
     day = max(path.stem for path in events.iterdir())
-    run_stages(STAGES, dataset=SAMPLE, day=day, landing=None, lake=lake)
+    run_stages(STAGES, dataset=SAMPLE, day=day, landing=None, lake=lake, again=False)
     home, _ = dataset_home(SAMPLE, lake)
     user = first_listed_user(home, [f"u{number:06}" for number in range(1000)])
     if user is not None:

@@ -48,15 +48,15 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "validate",
         "check the day's events and how fresh the sources are, and open the run",
-        reads=("events", "catalogue", "profiles", "consents", "batches", "event_days"),
-        writes=("validations", "freshness", "runs", "event_days"),
+        reads=("events", "catalogue", "profiles", "consents", "batches", "batch_days"),
+        writes=("validations", "freshness", "runs", "batch_days"),
     ),
     Stage(
         "features",
         "weighted, time-decayed interactions as of the day, and the items known then",
         reads=(
             *("events", "catalogue", "profiles", "consents", "runs"),
-            *("event_days", "states", "state_pairs", "state_facts"),
+            *("batch_days", "states", "state_pairs", "state_facts"),
         ),
         writes=(
             *("interactions", "users", "items", "popularity", "holdout", "validations"),

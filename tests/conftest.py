@@ -40,7 +40,11 @@ def spark() -> Iterator[SparkSession]:
         SparkSettings(
             driver_memory="2g",
             shuffle_partitions=2,
-            java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+            java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC",
+            conf={
+                "spark.sql.adaptive.enabled": "false",
+                "spark.sql.inMemoryColumnarStorage.compressed": "false",
+            },
         ),
         app="tests",
     )

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
+from recsys_batch.lake.store import Lake
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -31,7 +32,7 @@ def visible_events(events: DataFrame, *, until: dt.datetime, horizon: int) -> Da
 
 
 def unread_events(
-    events: DataFrame,
+    lake: Lake,
     *,
     until: dt.datetime,
     horizon: int,
@@ -44,11 +45,13 @@ def unread_events(
     """
     from pyspark.sql import functions as F
 
-    known = visible_events(events, until=until, horizon=horizon)
-    landed_since = known.where(F.col(c.BATCH_SEQ) > read_horizon)
-    happened_since = known.where(
-        (F.col(c.EVENT_DATE) >= F.lit(read_until.date())) & (F.col(c.BATCH_SEQ) <= read_horizon)
+    landed_since = visible_events(
+        lake.read("events", after=read_horizon), until=until, horizon=horizon
     )
+    known_then = visible_events(
+        lake.read("events"), until=until, horizon=min(horizon, read_horizon)
+    )
+    happened_since = known_then.where(F.col(c.EVENT_DATE) >= F.lit(read_until.date()))
     return landed_since.union(happened_since)
 
 

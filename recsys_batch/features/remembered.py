@@ -83,20 +83,21 @@ def _made(
     horizon: int,
     suspects: DataFrame,
 ) -> tuple[DataFrame, DataFrame]:
-    events = without_suspects(lake.read("events"), suspects)
     if nearest is None:
-        seen = visible_events(events, until=until, horizon=horizon)
+        seen = visible_events(lake.read("events"), until=until, horizon=horizon)
+        seen = without_suspects(seen, suspects)
         return fold(seen, clock), fold_facts(seen)
     day, read_horizon = nearest["until"], nearest[c.HORIZON]
     assert isinstance(day, dt.date)
     assert isinstance(read_horizon, int)
     unread = unread_events(
-        events,
+        lake,
         until=until,
         horizon=horizon,
         read_until=dt.datetime.combine(day, dt.time(), dt.UTC),
         read_horizon=read_horizon,
     )
+    unread = without_suspects(unread, suspects)
     pairs, facts = (lake.read(name, state_id=nearest["state_id"]) for name in _TABLES)
     return (
         merged(pairs, fold(unread, clock)),

@@ -1,10 +1,12 @@
-"""What each batch brought of each day: its events in numbers, from which a run's digest is made."""
+"""What each batch brought of each day, in numbers: from them digests, days and ages are told."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsys_batch import columns as c
 from recsys_batch.errors import InputDataError
@@ -14,33 +16,68 @@ from recsys_batch.lake.runs import Run
 from recsys_batch.lake.store import Lake
 from recsys_batch.lake.tables import TABLES
 
-_CONTENT = tuple(name for name in TABLES["events"].names if name != c.BATCH_SEQ)
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_LEDGER, _DAY, _NEWEST = "batch_days", "day", "newest"
+# The tables that batches write, and the time of their rows.
+_TIMES = {
+    "events": c.EVENT_TIME,
+    "catalogue": c.VALID_FROM,
+    "profiles": c.VALID_FROM,
+    "consents": c.STATED_AT,
+}
 
 
-def events_digest(lake: Lake, *, last_day: dt.date, horizon: int) -> tuple[str, int]:
-    """Digest and number of the events up to a day from batches up to `horizon`.
+def count_batches(lake: Lake, *, horizon: int) -> None:
+    """Count what batches up to `horizon` brought, of those that were never counted."""
+    last = max((row[c.BATCH_SEQ] for row in read_rows(lake.home, _LEDGER)), default=0)
+    fresh = [name for name in _TIMES if last < horizon and lake.holds(name, after=last)]
+    if not fresh:
+        return
+    counted = reduce(
+        lambda one, other: one.unionByName(other),
+        (_counted(lake.read(name, after=last), name) for name in fresh),
+    )
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    by_batch: dict[int, list[dict[str, Any]]] = {}
+    for found in counted.collect():
+        row = found.asDict()
+        micros = row.pop("micros")
+        row[_NEWEST] = None if micros is None else epoch + dt.timedelta(microseconds=micros)
+        by_batch.setdefault(row[c.BATCH_SEQ], []).append(row)
+    for seq in sorted(by_batch):  # in this order, so that a kill leaves no gap
+        if seq <= horizon:
+            replace_rows(lake.home, _LEDGER, by_batch[seq], **{c.BATCH_SEQ: seq})
 
-    Only batches that were never counted are read.
-    """
+
+def _counted(rows: DataFrame, name: str) -> DataFrame:
     from pyspark.sql import functions as F
 
-    counted = read_rows(lake.home, "event_days")
-    last = max((row[c.BATCH_SEQ] for row in counted), default=0)
-    if last < horizon:
-        fresh = lake.read("events").where(F.col(c.BATCH_SEQ).between(last + 1, horizon))
-        sums = fresh.groupBy(c.BATCH_SEQ, c.EVENT_DATE).agg(*row_sums(_CONTENT)).collect()
-        by_batch: dict[int, list[dict[str, Any]]] = {}
-        for row in sums:
-            by_batch.setdefault(row[c.BATCH_SEQ], []).append(row.asDict())
-        for seq in sorted(by_batch):  # in this order, so that a kill leaves no gap
-            replace_rows(lake.home, "event_days", by_batch[seq], **{c.BATCH_SEQ: seq})
-        counted = read_rows(lake.home, "event_days")
-    seen = [
-        (row[ROWS], row[FIRST], row[SECOND])
-        for row in counted
-        if row[c.BATCH_SEQ] <= horizon and row[c.EVENT_DATE] <= last_day
-    ]
-    return digest_of(_CONTENT, seen)
+    if name == "consents":  # statements in other files are told with those files
+        rows = rows.where(F.col(c.SOURCE) == "consents")
+    micros = F.unix_micros(_TIMES[name])
+    day = F.date_from_unix_date(F.floor(micros / 86_400e6).cast("int"))
+    content = tuple(each for each in TABLES[name].names if each != c.BATCH_SEQ)
+    return rows.groupBy(c.BATCH_SEQ, F.lit(name).alias("table"), day.alias(_DAY)).agg(
+        *row_sums(content), F.max(micros).alias("micros")
+    )
+
+
+def visible_digest(home: Path, table: str, *, last_day: dt.date, horizon: int) -> tuple[str, int]:
+    """Digest and number of a table's rows up to a day from counted batches up to `horizon`.
+
+    Rows without a time are visible on every day.
+    """
+    seen = _visible(home, table, last_day=last_day, horizon=horizon)
+    content = tuple(name for name in TABLES[table].names if name != c.BATCH_SEQ)
+    return digest_of(content, [(row[ROWS], row[FIRST], row[SECOND]) for row in seen])
+
+
+def newest_time(home: Path, table: str, *, last_day: dt.date, horizon: int) -> dt.datetime | None:
+    """The latest time of a table's rows up to a day; None where they have no time."""
+    seen = _visible(home, table, last_day=last_day, horizon=horizon)
+    return max((row[_NEWEST] for row in seen if row[_NEWEST] is not None), default=None)
 
 
 def require_events(lake: Lake, rows: int, *, last_day: dt.date) -> None:
@@ -53,7 +90,7 @@ def require_events(lake: Lake, rows: int, *, last_day: dt.date) -> None:
     """
     if rows:
         return
-    first = min((row[c.EVENT_DATE] for row in read_rows(lake.home, "event_days")), default=None)
+    first = min((row[_DAY] for row in read_rows(lake.home, _LEDGER, table="events")), default=None)
     raise InputDataError(
         f"there are no events up to {last_day}" + (f"; the first is of {first}" if first else ""),
         where=lake.path("events"),
@@ -69,23 +106,18 @@ def touched_days(home: Path, run: Run, before: Run | None) -> tuple[dt.date, ...
     before
         None: every day is new.
     """
+    seen = list(_visible(home, "events", last_day=run.as_of, horizon=run.horizon))
     fresh = {
-        row[c.EVENT_DATE]
-        for row in _seen(home, run)
-        if before is None or row[c.BATCH_SEQ] > before.horizon or row[c.EVENT_DATE] > before.as_of
+        row[_DAY]
+        for row in seen
+        if before is None or row[c.BATCH_SEQ] > before.horizon or row[_DAY] > before.as_of
     }
-    return tuple(sorted(fresh or {last_day(home, run)}))
+    return tuple(sorted(fresh or {max(row[_DAY] for row in seen)}))
 
 
-def last_day(home: Path, run: Run) -> dt.date:
-    """The last day of which a run sees an event; it sees one."""
-    day: dt.date = max(row[c.EVENT_DATE] for row in _seen(home, run))
-    return day
-
-
-def _seen(home: Path, run: Run) -> list[dict[str, Any]]:
-    return [
-        row
-        for row in read_rows(home, "event_days")
-        if row[c.BATCH_SEQ] <= run.horizon and row[c.EVENT_DATE] <= run.as_of
-    ]
+def _visible(
+    home: Path, table: str, *, last_day: dt.date, horizon: int
+) -> Iterator[dict[str, Any]]:
+    for row in read_rows(home, _LEDGER, table=table):
+        if row[c.BATCH_SEQ] <= horizon and (row[_DAY] is None or row[_DAY] <= last_day):
+            yield row

@@ -9,66 +9,53 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from recsys_batch import columns as c
 from recsys_batch.config import Dataset, Freshness, SourceName
 from recsys_batch.errors import StaleSourceError
-from recsys_batch.ingest.batch import Source, landings, sources
+from recsys_batch.ingest.batch import landings, sources
+from recsys_batch.ingest.days import newest_time
 from recsys_batch.lake.ledger import replace_rows
 from recsys_batch.lake.logs import LOG
 
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
-_HOUR = dt.timedelta(hours=1)
-
-
-def source_age(
-    source: Source,
-    rows: DataFrame,
-    *,
-    until: dt.datetime,
-    batches: Iterable[Mapping[str, Any]],
-    dataset: Dataset,
-) -> dict[str, Any]:
-    """How fresh a source is at an instant, measured on what a run sees of it.
-
-    Parameters
-    ----------
-    rows
-        The source's rows that the run sees.
-    until
-        End of the logical day (UTC).
-    batches
-        Complete rows of the table `batches`.
-
-    Returns
-    -------
-    dict
-        A row of `freshness` without its run.
-    """
-    files = landings(batches, source.name)
-    return judged_age(
-        source.name,
-        until=until,
-        newest=newest_time(rows, source.time, until=until),
-        landed=max((row[c.TAKEN_AT] for row in files), default=None),
-        limits=dataset.freshness.get(source.name, Freshness()),
-    )
+_HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
 
 
 def source_ages(
-    seen: Mapping[str, DataFrame],
+    home: Path,
     batches: Iterable[Mapping[str, Any]],
     *,
-    until: dt.datetime,
+    day: dt.date,
+    horizon: int,
     dataset: Dataset,
 ) -> list[dict[str, Any]]:
-    """`source_age` of each source of a data set, given the rows seen of each."""
+    """How fresh each source of a data set is at a day's end, measured on what a run sees of it.
+
+    Parameters
+    ----------
+    batches
+        Complete rows of the table `batches`.
+    day
+        The logical day (UTC).
+    horizon
+        The run's last batch; those up to it are counted (`recsys_batch.ingest.days`).
+
+    Returns
+    -------
+    list of dict
+        A row of `freshness` a source, without the run.
+    """
+    batches, until = list(batches), dt.datetime.combine(day, dt.time(), dt.UTC) + _DAY
     return [
-        source_age(each, seen[each.name], until=until, batches=batches, dataset=dataset)
-        for each in sources(dataset)
+        judged_age(
+            source.name,
+            until=until,
+            newest=newest_time(home, source.table, last_day=day, horizon=horizon),
+            landed=max((row[c.TAKEN_AT] for row in landings(batches, source.name)), default=None),
+            limits=dataset.freshness.get(source.name, Freshness()),
+        )
+        for source in sources(dataset)
     ]
 
 
@@ -113,16 +100,6 @@ def age_sentence(row: Mapping[str, Any]) -> str:
     if row[c.AGE_HOURS] is None:
         return f"{row['source']} never landed"
     return f"the newest of {row['source']} is {row[c.AGE_HOURS]:.1f} hours old at the day's end"
-
-
-def newest_time(frame: DataFrame, column: str, *, until: dt.datetime) -> dt.datetime | None:
-    """The latest instant of a column before `until`; None where there is none."""
-    from pyspark.sql import functions as F
-
-    before = F.col(column) < F.lit(until)
-    (micros,) = frame.where(before).agg(F.max(F.unix_micros(column))).collect()[0]
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return None if micros is None else epoch + dt.timedelta(microseconds=micros)
 
 
 def check_freshness(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _SILVER = ("events", "profiles", "consents")
 # What is summed up of rows of silver under their old names; made anew by the next run.
-_DERIVED = ("states", "state_pairs", "state_facts", "event_days")
+_DERIVED = ("states", "state_pairs", "state_facts", "batch_days")
 
 
 def rekey(lake: Lake, *, dataset: Dataset, key: PseudonymKey, old: PseudonymKey) -> dict[str, int]:

@@ -7,6 +7,7 @@ for which Spark's own Delta writer takes above a second and this takes milliseco
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 def commit_files(
     path: Path, folder: str, table: Table, *, replacing: Mapping[str, object] | None
 ) -> None:
-    """Make the files of a folder part of a table, in one commit.
+    """Move the files of a folder to where their partitions lie, and commit them to the table.
+
+    A kill before the commit leaves files that no version names, and that nobody reads.
 
     Parameters
     ----------
@@ -43,13 +46,19 @@ def commit_files(
     from deltalake import DeltaTable
 
     delta = DeltaTable(str(path))
-    files = sorted((path / folder).rglob("*.parquet"))
-    actions = [_added(path, file, table) for file in files]
+    found = {file: _statistics(file, table) for file in (path / folder).rglob("*.parquet")}
+    written = sorted(file for file, statistics in found.items() if statistics["numRecords"])
+    actions = [_added(path / folder, file, table, found[file]) for file in written]
     owned = {(column, str(value)) for column, value in (replacing or {}).items()}
     for action in actions:
         stray = owned - set(action.partition_values.items())
         if stray:
             raise ValueError(f"{action.path} does not match what it replaces, {sorted(stray)}")
+    for file, action in zip(written, actions, strict=True):
+        place = path / action.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(place)  # Spark's names of files are unique
+    shutil.rmtree(path / folder)
     if replacing is None and not actions:
         return
     mode: Literal["append", "overwrite"] = "append" if replacing is None else "overwrite"
@@ -62,18 +71,18 @@ def commit_files(
     )
 
 
-def _added(path: Path, file: Path, table: Table) -> AddAction:
+def _added(folder: Path, file: Path, table: Table, statistics: dict[str, Any]) -> AddAction:
     from deltalake.transaction import AddAction
 
     status = file.stat()
-    where = file.relative_to(path)
+    where = file.relative_to(folder)
     return AddAction(
         path=where.as_posix(),
         size=status.st_size,
         partition_values=_partition(where, table),
         modification_time=int(status.st_mtime * 1000),
         data_change=True,
-        stats=json.dumps(_statistics(file, table)),
+        stats=json.dumps(statistics),
     )
 
 

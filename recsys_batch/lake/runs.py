@@ -62,6 +62,11 @@ def store_run(home: Path, run: Run) -> None:
     replace_rows(home, "runs", [asdict(run)], run_id=run.run_id, horizon=run.horizon)
 
 
+def was_opened(home: Path, run: Run) -> bool:
+    """Whether a run is recorded, which is when its events have been checked."""
+    return bool(read_rows(home, "runs", run_id=run.run_id, horizon=run.horizon))
+
+
 def run_before(home: Path, run: Run, *, checked: str | None = None) -> Run | None:
     """The latest other run of these settings and this code that saw no more than `run` does.
 

@@ -62,8 +62,18 @@ def make_session(settings: SparkSettings, *, app: str = "recsys-batch") -> Spark
 
 def java_options(settings: SparkSettings) -> str:
     """Options of the driver's JVM; a script under spark-submit must be given them."""
-    own = ("-Duser.timezone=UTC", f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}")
+    own = ["-Duser.timezone=UTC", f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"]
+    archive = class_archive()
+    if archive.exists():  # a JVM that it does not fit passes over it
+        own.append(f"-XX:SharedArchiveFile={archive} -Xlog:cds=off -Xlog:cds+dynamic=off")
     return " ".join((*own, settings.java_options)).strip()
+
+
+def class_archive() -> Path:
+    """Where the archive of Spark's loaded classes lies, or would (`recsys_batch.lake.archive`)."""
+    from recsys_batch.setup.jars import spark_home
+
+    return spark_home() / "recsys-batch.jsa"
 
 
 def _defaults(settings: SparkSettings) -> dict[str, str]:
@@ -94,6 +104,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
         "spark.driver.maxResultSize": "2g",
+        # The driver looks at the files of a table itself, where they are not thousands.
+        "spark.sql.sources.parallelPartitionDiscovery.threshold": "5000",
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
     }

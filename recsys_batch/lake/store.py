@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -11,10 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
+from recsys_batch import columns as c
 from recsys_batch.errors import LakeError
 from recsys_batch.lake.commit import commit_files
-from recsys_batch.lake.tables import TABLES
+from recsys_batch.lake.tables import TABLES, Table
 
 if TYPE_CHECKING:
     import deltalake
@@ -45,29 +48,41 @@ class Lake:
         """Whether table `name` has a first version."""
         return has_version(Path(self.path(name)))
 
-    def read(self, name: str, **equal: object) -> DataFrame:
+    def holds(self, name: str, *, after: int) -> bool:
+        """Whether table `name` may hold rows of later batches than `after`, by its log alone."""
+        path = Path(self.path(name))
+        return self.exists(name) and bool(live_files(path, TABLES[name], after=after))
+
+    def read(self, name: str, *, after: int | None = None, **equal: object) -> DataFrame:
         """Rows of table `name` whose columns equal the values given; none where it is new.
+
+        The rows of the version that is the latest now, whenever they are computed: deltalake names
+        the files and Spark reads them, where Spark's own Delta reader runs a job or three for it.
+
+        Parameters
+        ----------
+        after
+            Only of later batches than this; other files are not opened.
 
         Raises
         ------
         LakeError
             The folder exists but is not a readable Delta table.
         """
-        from py4j.protocol import Py4JError  # type: ignore[import-untyped]
-        from pyspark.errors import PySparkException
         from pyspark.sql import functions as F
 
-        table = TABLES[name]
-        if not self.exists(name):
-            refuse_half_written(Path(self.path(name)))
+        table, path = TABLES[name], Path(self.path(name))
+        refuse_half_written(path)
+        files = live_files(path, table, after=after, **equal) if self.exists(name) else []
+        if not files:
             nothing = ", ".join(
                 f"CAST(NULL AS {kind}) AS {each}" for each, kind, _ in table.columns
             )
             return self.spark.sql(f"SELECT {nothing} WHERE false")
-        try:
-            frame = self.spark.read.format("delta").load(self.path(name)).select(*table.names)
-        except (PySparkException, Py4JError) as error:
-            raise unreadable(Path(self.path(name)), error) from error
+        reader = self.spark.read.schema(table.ddl).option("basePath", str(path))
+        frame = reader.parquet(*map(_no_pattern, files)).select(*table.names)
+        if after is not None:
+            frame = frame.where(F.col(c.BATCH_SEQ) > after)
         for column, value in equal.items():
             frame = frame.where(F.col(column) == F.lit(value))
         return frame
@@ -108,7 +123,6 @@ class Lake:
                 DeltaTable(str(path)).delete(predicate(equal))
             except (DeltaError, OSError) as error:
                 raise unwritable(path, error) from error
-            self._forget(path)
 
     def version(self, name: str) -> int:
         """Delta version of the table; -1 where it is new."""
@@ -140,11 +154,6 @@ class Lake:
             commit_files(path, folder, table, replacing=replacing)
         except (DeltaError, OSError) as error:
             raise unwritable(path, error) from error
-        self._forget(path)
-
-    def _forget(self, path: Path) -> None:
-        """Have Spark read a table anew where it caches rows of the version before."""
-        self.spark.catalog.refreshByPath(str(path))
 
 
 def has_version(folder: Path) -> bool:
@@ -183,6 +192,48 @@ def create_table(home: Path, name: str, schema: deltalake.Schema | pa.Schema) ->
         )
     except (DeltaError, OSError) as error:
         raise unwritable(path, error) from error
+
+
+def live_files(path: Path, table: Table, *, after: int | None = None, **equal: object) -> list[str]:
+    """Files of a table's latest version that may hold rows with the values given.
+
+    Parameters
+    ----------
+    after
+        Leave out files of which the log says that they hold no later batch.
+    equal
+        Values of columns; those of partitions choose files.
+
+    Raises
+    ------
+    LakeError
+        The log cannot be read.
+    """
+    import pyarrow as pa
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    try:
+        known = pa.table(DeltaTable(str(path)).get_add_actions(flatten=True)).to_pylist()
+    except (DeltaError, OSError) as error:
+        raise unreadable(path, error) from error
+    wanted = {
+        f"partition.{name}": str(value)
+        for name, value in equal.items()
+        if name in table.partition_by
+    }
+    newest = f"max.{c.BATCH_SEQ}"
+    return [
+        f"{path}/{unquote(file['path'])}"
+        for file in known
+        if all(str(file[name]) == value for name, value in wanted.items())
+        and (after is None or file.get(newest) is None or file[newest] > after)
+    ]
+
+
+def _no_pattern(path: str) -> str:
+    """A path in which Hadoop sees no wildcard."""
+    return re.sub(r"([\\{}*?\[\]])", r"\\\1", path)
 
 
 def unreadable(path: Path, error: Exception) -> LakeError:

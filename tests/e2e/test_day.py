@@ -47,6 +47,17 @@ def test_a_backfill_passes_over_days_that_are_sealed(shop):
     assert (shop.live(), [shop.edge(each) for each in (live,)]) == (live, before)
 
 
+def test_a_day_run_again_with_nothing_new_passes_over_what_is_sealed(shop):
+    live, before = shop.live(), shop.edge(shop.live())
+    ran = shop.run(DAYS[1])
+    assert f"nothing has changed since {live} was sealed" in ran.err
+    spent = ran.out.rpartition("seconds: ")[2]
+    assert "validate" in spent
+    assert "export" in spent
+    assert not any(stage in spent for stage in ("features", "train", "recommend"))
+    assert (shop.live(), shop.edge(live)) == (live, before)
+
+
 def test_every_landed_row_is_accounted_for(shop, landing):
     landed = sum(
         len(path.read_text().splitlines()) - 1 for path in landing.rglob("*") if path.is_file()

@@ -20,7 +20,11 @@ dataset = shop(fields={"event_id": "id", "user_id": "u", "item_id": "i"})
 settings = SparkSettings(
     driver_memory="1g",
     shuffle_partitions=2,
-    java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m",
+    java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC",
+    conf={
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
+    },
 )
 with write_lock(folder / "lake"):
     lake = Lake(make_session(settings, app="ingest child"), folder / "lake")

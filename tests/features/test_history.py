@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from recsys_batch.features.history import day_end, known_rows, unread_events, visible_events
+from recsys_batch.lake.store import Lake
 
 from .events import UNTIL, ago, catalogue, events
 
@@ -36,8 +38,11 @@ def test_visible_events_end_with_the_instant_and_the_horizon(spark: SparkSession
     assert sorted(row["event_id"] for row in seen.collect()) == ["later batch", "old"]
 
 
-def test_unread_events_are_those_of_later_days_and_of_later_batches(spark: SparkSession) -> None:
-    frame = events(
+def test_unread_events_are_those_of_later_days_and_of_later_batches(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lake = Lake(spark, tmp_path)
+    rows = events(
         spark,
         {"event_id": "read", "event_time": ago(3)},
         {"event_id": "late", "event_time": ago(3), "batch_seq": 2},
@@ -47,7 +52,9 @@ def test_unread_events_are_those_of_later_days_and_of_later_batches(spark: Spark
         {"event_id": "too late", "event_time": ago(3), "batch_seq": 3},
         {"event_id": "future", "event_time": UNTIL},
     )
-    unread = unread_events(frame, until=UNTIL, horizon=2, read_until=ago(2), read_horizon=1)
+    for batch in (1, 2, 3):
+        lake.append("events", rows.where(rows["batch_seq"] == batch))
+    unread = unread_events(lake, until=UNTIL, horizon=2, read_until=ago(2), read_horizon=1)
     found = sorted(row["event_id"] for row in unread.collect())
     assert found == ["both", "landed early", "late", "next day"]
 

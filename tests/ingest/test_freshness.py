@@ -11,8 +11,8 @@ from pyspark.sql import SparkSession
 
 from recsys_batch.config import Freshness
 from recsys_batch.errors import StaleSourceError
-from recsys_batch.ingest.batch import sources
-from recsys_batch.ingest.freshness import age_sentence, check_freshness, judged_age, source_age
+from recsys_batch.ingest.days import count_batches
+from recsys_batch.ingest.freshness import age_sentence, check_freshness, judged_age, source_ages
 from recsys_batch.lake.ledger import read_rows
 
 from .shops import Shop, shop
@@ -72,12 +72,9 @@ def test_a_past_day_is_judged_by_its_own_end(spark: SparkSession, tmp_path: Path
     made = Shop(spark, tmp_path, shop(freshness={"events": LIMITS}))
     made.take({"1.csv": "ts,u,i,q\n2025-01-01T12:00:00,u,a,1\n2026-01-05,u,b,1\n"})
     batches = read_rows(made.lake.home, "batches", status="complete")
-    (events,) = sources(made.dataset)
-    ages = {}
-    for day in (dt.date(2025, 1, 2), dt.date(2025, 1, 4), dt.date(2026, 1, 6)):
-        until = dt.datetime.combine(day, dt.time(), dt.UTC)
-        row = source_age(
-            *(events, made.lake.read("events")), until=until, batches=batches, dataset=made.dataset
-        )
-        ages[day] = (row["age_hours"], row["state"])
-    assert list(ages.values()) == [(12, "fresh"), (60, "fail"), (24, "fresh")]
+    count_batches(made.lake, horizon=1)
+    ages = []
+    for day in (dt.date(2025, 1, 1), dt.date(2025, 1, 3), dt.date(2026, 1, 5)):
+        (row,) = source_ages(made.lake.home, batches, day=day, horizon=1, dataset=made.dataset)
+        ages.append((row["age_hours"], row["state"]))
+    assert ages == [(12, "fresh"), (60, "fail"), (24, "fresh")]

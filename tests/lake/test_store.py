@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -49,6 +50,28 @@ def test_a_write_replaces_what_it_owns_and_no_more(spark: SparkSession, tmp_path
     assert found(lake) == [("full", "d"), ("full", "e")]
     lake.delete("popularity", **RUN)
     assert found(lake) == []
+
+
+@pytest.mark.spark
+def test_files_of_earlier_batches_are_not_opened(spark: SparkSession, tmp_path: Path) -> None:
+    lake = Lake(spark, tmp_path)
+    for batch in (1, 2):
+        row = spark.range(1).selectExpr(f"'i{batch}' AS item_id", f"{batch} AS batch_seq")
+        lake.append("catalogue", row.selectExpr(*_columns_of("catalogue", row)))
+    files = list(Path(lake.path("catalogue")).glob("*.parquet"))
+    assert lake.holds("catalogue", after=1)
+    assert not lake.holds("catalogue", after=2)
+    (first,) = (path for path in files if pq.read_table(path)["batch_seq"].to_pylist() == [1])
+    first.unlink()
+    assert [row["item_id"] for row in lake.read("catalogue", after=1).collect()] == ["i2"]
+
+
+def _columns_of(name: str, given: DataFrame) -> list[str]:
+    """Columns of a table, null where the frame given lacks them."""
+    return [
+        each if each in given.columns else f"CAST(NULL AS {kind}) AS {each}"
+        for each, kind, _ in TABLES[name].columns
+    ]
 
 
 @pytest.mark.spark
