@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from recsys_batch.config import SparkSettings
+from recsys_batch.lake.session import java_options
 from recsys_batch.pipeline import STAGES
 
 from .airflow_home import PROJECT, clean_environment
@@ -112,16 +114,10 @@ def test_the_day_of_every_kind_of_run(described: dict[str, Any]) -> None:
     assert described["days"] == [case[3] for case in DAYS]
 
 
-JAVA_OPTIONS = (
-    "-Duser.timezone=UTC "
-    f"-Dlog4j2.configurationFile={(PROJECT / 'recsys_batch/lake/log4j2.properties').as_uri()}"
-)
-
-
 def test_the_command_of_the_defaults(described: dict[str, Any]) -> None:
     assert described["commands"]["defaults"] == [
         *(str(BIN / "spark-submit"), "--master", "local[3]", "--driver-memory", "5g"),
-        *("--driver-java-options", JAVA_OPTIONS),
+        *("--driver-java-options", java_options(SparkSettings())),
         *(str(PROJECT / "jobs/ingest.py"), "--dataset", "sample", "--date", "2026-01-30"),
     ]
 
