@@ -74,6 +74,7 @@ RUN_ID = "run_id"
 WEIGHT = "weight"
 EVENTS = "events"
 LAST_TIME = "last_time"
+ACTIONS = "actions"
 FIRST_TIME = "first_time"
 IDX = "idx"  # row of the factor matrix
 FACTORS = "factors"

@@ -64,6 +64,7 @@ class FeatureSettings(_Settings):
     window_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Events older than this many days weigh nothing; null weighs all."
     )
+    sequence_length: int = Field(50, ge=1, description="Last actions kept of a user, latest first.")
     min_user_items: int = Field(
         1, ge=1, description="Users with fewer distinct items get no factors, only fallbacks."
     )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
+from recsys_batch.config import EventType
 from recsys_batch.features.versions import as_of
 
 if TYPE_CHECKING:
@@ -16,11 +17,20 @@ if TYPE_CHECKING:
 _MICROSECOND = dt.timedelta(microseconds=1)  # Spark's times are whole ones
 
 
-def users(state: DataFrame, profiles: DataFrame, *, until: dt.datetime) -> DataFrame:
+def users(
+    state: DataFrame,
+    profiles: DataFrame,
+    *,
+    until: dt.datetime,
+    acts: Sequence[EventType],
+    sequence_length: int,
+) -> DataFrame:
     """One row a user.
 
     The region is the latest that an event named, of several the last by name, else the profile's;
-    the cohort is the profile's.
+    the cohort is the profile's. The sequence of last actions is latest first, of one instant the
+    last by item; what a user did to an item in the same way and region again and again is in it
+    once, at its latest time.
 
     Parameters
     ----------
@@ -29,14 +39,21 @@ def users(state: DataFrame, profiles: DataFrame, *, until: dt.datetime) -> DataF
         users who get lists.
     profiles
         From `profile_versions`.
+    acts
+        Event types that are actions; the others were done to the user.
+    sequence_length
+        The most actions kept.
 
     Returns
     -------
     DataFrame
-        user_key, region, cohort, events, first_time, last_time.
+        user_key, region, cohort, events, first_time, last_time, actions.
     """
     from pyspark.sql import functions as F
 
+    act = F.struct(F.col(c.LAST_TIME).alias("at"), c.ITEM_ID, c.EVENT_TYPE, c.REGION)
+    acted = F.collect_list(F.when(F.col(c.EVENT_TYPE).isin(*acts), act))
+    latest = F.slice(F.sort_array(acted, asc=False), 1, sequence_length)
     named = F.when(F.col(c.REGION).isNotNull(), F.struct(c.LAST_TIME, c.REGION))
     seen = (
         state.where(F.col(c.USER_KEY).isNotNull())
@@ -46,13 +63,16 @@ def users(state: DataFrame, profiles: DataFrame, *, until: dt.datetime) -> DataF
             F.sum(c.EVENTS).alias(c.EVENTS),
             F.min(c.FIRST_TIME).alias(c.FIRST_TIME),
             F.max(c.LAST_TIME).alias(c.LAST_TIME),
+            F.transform(
+                latest, lambda each: F.struct(each[c.ITEM_ID], each[c.EVENT_TYPE], each["at"])
+            ).alias(c.ACTIONS),
         )
     )
     profile = as_of(profiles, until - _MICROSECOND).select(c.USER_KEY, c.REGION, c.COHORT)
     return seen.join(profile, c.USER_KEY, how="left").select(
         c.USER_KEY,
         F.coalesce("event_region", c.REGION).alias(c.REGION),
-        *(c.COHORT, c.EVENTS, c.FIRST_TIME, c.LAST_TIME),
+        *(c.COHORT, c.EVENTS, c.FIRST_TIME, c.LAST_TIME, c.ACTIONS),
     )
 
 

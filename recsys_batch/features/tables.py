@@ -106,7 +106,15 @@ def feature_tables(
                 recent=recent(at),
             )
         ),
-        "users": both(lambda at, state: users(listed(state), people, until=at)),
+        "users": both(
+            lambda at, state: users(
+                listed(state),
+                people,
+                until=at,
+                acts=sorted(kind for kind, weight in weights.items() if weight > 0),
+                sequence_length=settings.features.sequence_length,
+            )
+        ),
         "popularity": both(
             lambda at, state: popularity(
                 state, until=at.date(), decay=clock.popularity, weights=weights

@@ -13,6 +13,7 @@ from recsys_batch.odcs.load import contract
 
 Layer = Literal["bronze", "silver", "gold"]
 
+ACTION = "STRUCT<item_id: STRING, event_type: STRING, at: TIMESTAMP>"
 LIST_ITEM = "STRUCT<item_id: STRING, score: FLOAT, source: STRING, reason: STRING>"
 
 
@@ -381,6 +382,7 @@ TABLES: dict[str, Table] = {
                 ("events", "BIGINT", "events up to the day"),
                 ("first_time", "TIMESTAMP", "first event"),
                 ("last_time", "TIMESTAMP", "latest event"),
+                ("actions", f"ARRAY<{ACTION}>", "last weighing acts, latest first, of a kind once"),
             ),
             ("run_id", "part", "user_key"),
             ("run_id", "part"),

@@ -39,7 +39,8 @@ def test_users_have_the_latest_region_named_else_the_profiles(spark: SparkSessio
             {"user_key": "without events", "region": "west"},
         )
     )
-    assert by(users(state_of(frame), known, until=UNTIL), "user_key") == {
+    found = users(state_of(frame), known, until=UNTIL, acts=["purchase"], sequence_length=5)
+    assert by(found.drop("actions"), "user_key") == {
         "u": {
             "user_key": "u",
             "region": "south",
@@ -56,6 +57,36 @@ def test_users_have_the_latest_region_named_else_the_profiles(spark: SparkSessio
             "first_time": naive(ago(9)),
             "last_time": naive(ago(9)),
         },
+    }
+
+
+def test_last_actions_are_of_weighing_types_latest_first_and_each_kind_once(
+    spark: SparkSession,
+) -> None:
+    frame = events(
+        spark,
+        {"item_id": "a", "event_time": ago(5)},
+        {"item_id": "a", "event_time": ago(2)},
+        {"item_id": "b", "event_time": ago(4)},
+        {"item_id": "c", "event_time": ago(4)},
+        {"item_id": "a", "event_time": ago(3), "event_type": "view"},
+        {"item_id": "d", "event_time": ago(1), "event_type": "impression"},
+        {"item_id": "e", "event_time": UNTIL},
+        {"user_key": "v", "item_id": "d", "event_type": "impression"},
+    )
+    nobody = profile_versions(profiles(spark))
+    found = users(
+        state_of(frame), nobody, until=UNTIL, acts=["purchase", "view"], sequence_length=4
+    )
+    actions = {row["user_key"]: [tuple(each) for each in row["actions"]] for row in found.collect()}
+    assert actions == {
+        "u": [
+            ("a", "purchase", naive(ago(2))),
+            ("a", "view", naive(ago(3))),
+            ("c", "purchase", naive(ago(4))),
+            ("b", "purchase", naive(ago(4))),
+        ],
+        "v": [],
     }
 
 

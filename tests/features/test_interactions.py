@@ -206,7 +206,12 @@ def test_ties_in_time_do_not_depend_on_the_order_of_rows(spark: SparkSession) ->
         row = made(state, weights=even).collect()[0]
         assert row["event_type"] == "view"
         known = profile_versions(profiles(spark))
-        assert users(state, known, until=UNTIL).collect()[0]["region"] == "south"
+        assert (
+            users(state, known, until=UNTIL, acts=["purchase"], sequence_length=5).collect()[0][
+                "region"
+            ]
+            == "south"
+        )
         versions = item_versions(catalogue(spark))
         item = items(state, facts_of(each), versions, until=UNTIL, blocked=()).collect()[0]
         assert (item["title"], item["price"]) == ("new", 1.0)
@@ -246,7 +251,7 @@ def all_digests(
     made_of_it = [
         made(state, until=until, half_life_days=30.0),
         popularity(state, until=until.date(), decay=clocks.popularity, weights=WEIGHTS),
-        users(state, known, until=until),
+        users(state, known, until=until, acts=["purchase"], sequence_length=5),
         items(everything, facts_of(seen, until), versions, until=until, blocked=["i1"]),
         holdout(seen, since=cutoff, until=until, relevant_types=["purchase"]),
     ]
