@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.features.consent import refusals
 from recsys_batch.features.history import known_rows, visible_events
-from recsys_batch.lake.digests import frame_digest
+from recsys_batch.lake.digests import digest_of, frame_digest
 from recsys_batch.lake.store import Lake
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Inputs:
 
         So a refusal by a user who is not there yet gives no run another name.
         """
+        if self.refused.isEmpty():  # then nobody's events are looked through
+            return digest_of(self.refused.columns, [])[0]
         return frame_digest(self.refused.join(self.events, c.USER_KEY, how="left_semi"))[0]
 
 
