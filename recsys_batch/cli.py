@@ -203,6 +203,25 @@ def rollback(dataset: str, lake: str, to: str | None) -> None:
     click.echo(roll_back(dataset=dataset, lake=lake, to=to))
 
 
+@main.command()
+@DATASET
+@LAKE
+@click.option(
+    "--keep-hours",
+    type=click.FloatRange(min=0),
+    default=168,
+    show_default=True,
+    help="Keep what was current within so many hours, for readers and for time travel.",
+)
+@click.option("--dry-run", is_flag=True, help="Remove nothing; say what would be.")
+def vacuum(dataset: str, lake: str, keep_hours: float, dry_run: bool) -> None:
+    """Remove data files that no kept version names: replaced rows, and what kills left behind."""
+    from recsys_batch.inspection import vacuum_dataset
+
+    for line in vacuum_dataset(dataset=dataset, lake=lake, keep_hours=keep_hours, dry_run=dry_run):
+        click.echo(line)
+
+
 @main.command("user-key")
 @click.argument("user")
 def user_key(user: str) -> None:

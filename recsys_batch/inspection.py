@@ -1,4 +1,4 @@
-"""Looking at a dataset and moving its live pointer: everything here works without Spark."""
+"""Looking at a dataset, moving its live pointer, tidying its tables: all of it without Spark."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from recsys_batch.ingest.lateness import lateness_summary
 from recsys_batch.ingest.pseudonyms import load_key
 from recsys_batch.job import actor
 from recsys_batch.lake.ledger import read_rows
+from recsys_batch.lake.store import write_lock
+from recsys_batch.lake.vacuum import vacuum
 from recsys_batch.models.champion import name_champion
 from recsys_batch.publish.exports import copy_exports, export_folder
 from recsys_batch.publish.manifest import manifests
@@ -204,6 +206,20 @@ def roll_back(*, dataset: str, lake: str, to: str | None) -> str:
     move = rollback(home, to=to, actor=actor(), at=dt.datetime.now(dt.UTC))
     name_champion(home, settings, move.current)
     return f"live: {move.current} (before: {move.before})"
+
+
+def vacuum_dataset(*, dataset: str, lake: str, keep_hours: float, dry_run: bool) -> list[str]:
+    """Remove files that no kept version of a table names; a sentence a table, then the sum."""
+    home, _ = dataset_home(dataset, lake)
+    with write_lock(home):
+        found = vacuum(home, keep_hours=keep_hours, now=dt.datetime.now(dt.UTC), dry_run=dry_run)
+    lines = [
+        f"{each.table}: {each.files} files"
+        + (f", {each.folders} folders of killed writes" if each.folders else "")
+        for each in found
+    ]
+    done = "would be removed" if dry_run else "removed"
+    return [*lines, f"{sum(each.files for each in found)} files {done}"]
 
 
 def copy_live_exports(to: Path, *, dataset: str, lake: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recsys_batch.lake.digests import code_version, frame_digest
+from recsys_batch.lake.digests import code_version, digest_of, frame_digest
 
 pytestmark = pytest.mark.spark
 SCHEMA = "a STRING, b STRING, n DOUBLE, l ARRAY<STRUCT<x: STRING, y: FLOAT>>"
@@ -22,6 +22,7 @@ def test_order_and_partitions_do_not_count(spark: SparkSession) -> None:
     assert frame_digest(frame.orderBy(F.col("a").desc()).repartition(3)) == digest
     assert frame_digest(frame.select("n", "l", "b", "a")) == digest
     assert frame_digest(spark.createDataFrame(list(reversed(ROWS)), SCHEMA)) == digest
+    assert frame_digest(spark.createDataFrame([], SCHEMA)) == digest_of(frame.columns, [])
 
 
 def test_any_change_counts(spark: SparkSession) -> None:
