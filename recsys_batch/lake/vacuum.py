@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from recsys_batch.lake.store import has_version, table_path, unwritable
 from recsys_batch.lake.tables import TABLES
@@ -52,7 +53,6 @@ def vacuum(
     LakeError
         A table cannot be read or written.
     """
-    from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
     found = []
@@ -62,12 +62,9 @@ def vacuum(
             continue
         folders = _leftovers(path, before=now.timestamp() - keep_hours * _HOUR)
         try:
-            files = DeltaTable(str(path)).vacuum(
-                retention_hours=int(keep_hours),
-                dry_run=dry_run,
-                enforce_retention_duration=False,
-                full=True,
-            )
+            files = _unnamed(path, keep_hours, dry_run=True)
+            if files and not dry_run:
+                _unnamed(path, keep_hours, dry_run=False)
             for folder in folders if not dry_run else ():
                 shutil.rmtree(folder)
         except (DeltaError, OSError) as error:
@@ -75,6 +72,19 @@ def vacuum(
         if files or folders:
             found.append(Vacuumed(name, len(files), len(folders)))
     return tuple(found)
+
+
+def _unnamed(path: Path, keep_hours: float, *, dry_run: bool) -> list[Path]:
+    """Files that no kept version names; deltalake also tells of those removed long since."""
+    from deltalake import DeltaTable
+
+    told = DeltaTable(str(path)).vacuum(
+        retention_hours=int(keep_hours),
+        dry_run=dry_run,
+        enforce_retention_duration=False,
+        full=True,
+    )
+    return [path / unquote(name) for name in told if (path / unquote(name)).exists()]
 
 
 def _leftovers(path: Path, *, before: float) -> list[Path]:
