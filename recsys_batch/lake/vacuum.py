@@ -6,7 +6,6 @@ import datetime as dt
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from recsys_batch.lake.store import has_version, table_path, unwritable
 from recsys_batch.lake.tables import TABLES
@@ -84,7 +83,7 @@ def _unnamed(path: Path, keep_hours: float, *, dry_run: bool) -> list[Path]:
         enforce_retention_duration=False,
         full=True,
     )
-    return [path / unquote(name) for name in told if (path / unquote(name)).exists()]
+    return [path / name for name in told if (path / name).exists()]
 
 
 def _leftovers(path: Path, *, before: float) -> list[Path]:
