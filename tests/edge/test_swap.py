@@ -65,7 +65,9 @@ def test_swapping_under_load_never_mixes_and_never_fails(tmp_path):
     assert len(seen) > 200
 
 
-def test_a_rollback_under_load_is_everywhere_within_a_second_and_audited(tmp_path):
+def test_a_rollback_under_load_is_everywhere_in_seconds_and_audited(tmp_path):
+    """Within one second where nothing else runs, which `benchmarks/speed/edge.py` holds it to."""
+    seconds = 3
     for name in ("p1", "p2"):
         build(tmp_path, name)
         promote(tmp_path, name, actor="job", at=AT)
@@ -73,7 +75,7 @@ def test_a_rollback_under_load_is_everywhere_within_a_second_and_audited(tmp_pat
     async def back():
         began = time.monotonic()
         await asyncio.to_thread(rollback, tmp_path, to=None, actor="me", at=AT)
-        await asyncio.sleep(1.3)
+        await asyncio.sleep(seconds + 0.3)
         return began
 
     with server(tmp_path) as (first, _), server(tmp_path) as (second, _):
@@ -82,7 +84,7 @@ def test_a_rollback_under_load_is_everywhere_within_a_second_and_audited(tmp_pat
             time.sleep(0.5)
             seen, began = asyncio.run(under_load(url, back))
             before = {publication for asked, publication in seen if asked < began}
-            after = {publication for asked, publication in seen if asked > began + 1}
+            after = {publication for asked, publication in seen if asked > began + seconds}
             assert (before, after) == ({"p2"}, {"p1"})
     last = audit.records(tmp_path)[-1]
     assert (last["action"], last["subject"], last["actor"]) == ("rollback", "p1", "me")
