@@ -9,14 +9,8 @@ from recsys_batch.contracts.suites import events_suite
 from recsys_batch.contracts.verdicts import require
 from recsys_batch.features.history import day_end
 from recsys_batch.features.inputs import run_inputs
-from recsys_batch.ingest.days import (
-    count_batches,
-    require_events,
-    touched_days,
-    visible_digest,
-)
+from recsys_batch.ingest.days import count_batches, inputs_digest, require_events, touched_days
 from recsys_batch.ingest.freshness import check_freshness, source_ages
-from recsys_batch.ingest.pseudonyms import content_digest
 from recsys_batch.job import Job, main
 from recsys_batch.lake.digests import code_version
 from recsys_batch.lake.ledger import read_rows
@@ -30,18 +24,14 @@ def run(job: Job) -> Run:
     complete = max((row[c.BATCH_SEQ] for row in batches), default=0)
     horizon = complete if job.horizon is None else min(job.horizon, complete)
     count_batches(lake, horizon=horizon)
-    counted = [
-        visible_digest(job.home, table, last_day=job.day, horizon=horizon)
-        for table in ("events", "catalogue", "profiles")
-    ]
-    rows = counted[0][1]
-    require_events(lake, rows, last_day=job.day)
     seen = run_inputs(lake, until=until, horizon=horizon)
+    digest, rows = inputs_digest(job.home, last_day=job.day, horizon=horizon, heeded=seen.heeded())
+    require_events(lake, rows, last_day=job.day)
     opened = make_run(
         dataset=dataset.name,
         as_of=job.day,
         horizon=horizon,
-        events_digest=content_digest(*(digest for digest, _ in counted), seen.heeded()),
+        events_digest=digest,
         events=rows,
         config_digest=job.settings.digest(),
         code_version=code_version(),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_batch import columns as c
 from recsys_batch.errors import InputDataError
+from recsys_batch.ingest.pseudonyms import content_digest
 from recsys_batch.lake.digests import FIRST, ROWS, SECOND, digest_of, row_sums
 from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.lake.runs import Run
@@ -64,14 +65,23 @@ def _counted(rows: DataFrame, name: str) -> DataFrame:
     )
 
 
-def visible_digest(home: Path, table: str, *, last_day: dt.date, horizon: int) -> tuple[str, int]:
-    """Digest and number of a table's rows up to a day from counted batches up to `horizon`.
+def inputs_digest(home: Path, *, last_day: dt.date, horizon: int, heeded: str) -> tuple[str, int]:
+    """Digest of what a run reads of counted batches up to `horizon`, and number of its events.
 
-    Rows without a time are visible on every day.
+    Rows without a time are read on every day.
+
+    Parameters
+    ----------
+    heeded
+        Digest of the refusals of consent that count.
     """
-    seen = _visible(home, table, last_day=last_day, horizon=horizon)
-    content = tuple(name for name in TABLES[table].names if name != c.BATCH_SEQ)
-    return digest_of(content, [(row[ROWS], row[FIRST], row[SECOND]) for row in seen])
+    found = {}
+    for table in ("events", "catalogue", "profiles"):
+        seen = _visible(home, table, last_day=last_day, horizon=horizon)
+        content = tuple(name for name in TABLES[table].names if name != c.BATCH_SEQ)
+        found[table] = digest_of(content, [(row[ROWS], row[FIRST], row[SECOND]) for row in seen])
+    digest = content_digest(*(each for each, _ in found.values()), heeded)
+    return digest, found["events"][1]
 
 
 def newest_time(home: Path, table: str, *, last_day: dt.date, horizon: int) -> dt.datetime | None:

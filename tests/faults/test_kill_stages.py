@@ -26,7 +26,7 @@ from .children import Place, kill_in, leftovers, publication, read_as_a_user, ta
 
 SEED = 6
 TWICE = ("ingest", "export")  # what has most commits, and what goes live
-pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.soak]
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def test_a_day_killed_in_each_of_its_stages_becomes_what_an_undisturbed_one_is(
