@@ -1,0 +1,133 @@
+"""Validation: what is cut from training data to choose by, and the objective it is chosen by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from recsys_batch.errors import ConfigError
+
+Floats = npt.NDArray[np.float32]
+
+
+def cut_validation(
+    weights: sparse.csr_matrix, *, share: float, seed: int, at_least: int = 0
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """Split each user's interactions at random.
+
+    Parameters
+    ----------
+    weights
+        Users x items; not changed.
+    share
+        Part of each user's interactions that is cut off, rounded down.
+    seed
+        Seed of the draw.
+    at_least
+        Interactions cut off from users who have more than that, where the share gives fewer.
+
+    Returns
+    -------
+    kept, cut
+        CSR matrices of the same shape, without an entry in common.
+
+    Raises
+    ------
+    ConfigError
+        The share is not between 0 and 1.
+    """
+    if not 0 < share < 1:
+        raise ConfigError(
+            f"a share of {share}", where="validation.share", fix="choose one between 0 and 1"
+        )
+    counts = np.diff(weights.indptr)
+    users = np.repeat(np.arange(len(counts)), counts)
+    drawn = np.random.default_rng(seed).random(weights.nnz)
+    place = np.empty(weights.nnz, dtype=np.int64)
+    place[np.lexsort((drawn, users))] = np.arange(weights.nnz)
+    place -= weights.indptr[users]
+    sizes = np.floor(counts * share)
+    sizes[counts > at_least] = np.maximum(sizes[counts > at_least], at_least)
+    cut = place < sizes[users]
+    return _part(weights, users, ~cut), _part(weights, users, cut)
+
+
+def _part(
+    weights: sparse.csr_matrix, users: npt.NDArray[np.intp], keep: npt.NDArray[np.bool_]
+) -> sparse.csr_matrix:
+    entries = (weights.data[keep], (users[keep], weights.indices[keep]))
+    part = sparse.csr_matrix(entries, shape=weights.shape)
+    part.sort_indices()
+    return part
+
+
+@dataclass(frozen=True, eq=False)
+class Wanted:
+    """Which candidates the users wanted, as the objective needs it.
+
+    Attributes
+    ----------
+    hits
+        bool, users x width of the candidates.
+    relevant
+        Number of relevant items of each user, found among the candidates or not.
+    """
+
+    hits: npt.NDArray[np.bool_]
+    relevant: npt.NDArray[np.int64]
+
+    def of(self, users: npt.NDArray[np.integer]) -> Wanted:
+        """The part of some of the users."""
+        return Wanted(self.hits[users], self.relevant[users])
+
+
+def wanted(items: npt.NDArray[np.int32], truth: sparse.csr_matrix) -> Wanted:
+    """Look the candidates up in a hold-out.
+
+    Parameters
+    ----------
+    items
+        Users x width, -1 where there is no candidate.
+    truth
+        Users x items; an entry makes the item relevant.
+    """
+    hits = np.zeros(items.shape, dtype=np.bool_)
+    for user in range(len(items)):
+        own = truth.indices[truth.indptr[user] : truth.indptr[user + 1]]
+        hits[user] = np.isin(items[user], own)
+    return Wanted(hits, np.diff(truth.indptr).astype(np.int64))
+
+
+def ndcg_each(scores: Floats, targets: Wanted, *, k: int) -> npt.NDArray[np.float64]:
+    """NDCG at k of each user with a relevant item, as `recsys_batch.evaluation.accuracy` has it.
+
+    Parameters
+    ----------
+    scores
+        Users x width, -inf where there is no candidate; of equal ones the first wins.
+    """
+    who = np.flatnonzero(targets.relevant)
+    top = best_places(scores[who], k)
+    hits = np.take_along_axis(targets.hits[who], top, axis=1)
+    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    ideal = np.cumsum(discount)[np.minimum(targets.relevant[who], k) - 1]
+    return np.asarray(hits @ discount[: top.shape[1]] / ideal, dtype=np.float64)
+
+
+def best_places(scores: Floats, k: int) -> npt.NDArray[np.intp]:
+    """Columns of the k greatest scores of each row, by score, then column."""
+    if k >= scores.shape[1]:
+        return np.argsort(-scores, axis=1, kind="stable")
+    # One more than asked for: where the two at the edge are equal, the row is sorted in full.
+    top = np.argpartition(-scores, k, axis=1)[:, : k + 1]
+    top.sort(axis=1)
+    values = np.take_along_axis(scores, top, axis=1)
+    order = np.argsort(-values, axis=1, kind="stable")
+    top = np.take_along_axis(top, order, axis=1)
+    ordered = np.take_along_axis(values, order, axis=1)
+    for row in np.flatnonzero(ordered[:, k - 1] == ordered[:, k]):
+        top[row] = np.argsort(-scores[row], kind="stable")[: k + 1]
+    return top[:, :k]
