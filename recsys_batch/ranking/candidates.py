@@ -55,6 +55,7 @@ def gather(
     *,
     per_source: int,
     exclude: sparse.csr_matrix | None = None,
+    given: Ints | None = None,
     threads: int = 1,
 ) -> Candidates:
     """Take each source's best items for some users, and score their union by every source.
@@ -69,18 +70,19 @@ def gather(
         Items that a source may bring for a user.
     exclude
         ``len(rows) x items``; an entry keeps the item out.
+    given
+        The candidates themselves, ``len(rows) x width``, ascending in each row, then -1; None
+        takes the union of what the sources bring.
     threads
         Threads of the top-N kernel.
     """
     scorers = [scorer(source, per_source, threads=threads) for source in fitted.values()]
-    parts = [
-        _gather_block(
-            scorers,
-            rows[first : first + _BLOCK_USERS],
-            None if exclude is None else exclude[first : first + _BLOCK_USERS],
-        )
-        for first in range(0, len(rows), _BLOCK_USERS)
-    ]
+    parts = []
+    for first in range(0, len(rows), _BLOCK_USERS):
+        users = slice(first, first + _BLOCK_USERS)
+        out = None if exclude is None else exclude[users]
+        own = None if given is None else given[users]
+        parts.append(_gather_block(scorers, rows[users], out, own))
     width = max((items.shape[1] for items, _, _ in parts), default=0)
     shape = (len(fitted), len(rows), width)
     items = np.full(shape[1:], -1, dtype=np.int32)
@@ -96,10 +98,13 @@ def gather(
 
 
 def _gather_block(
-    scorers: list[Scorer], rows: npt.NDArray[np.integer], exclude: sparse.csr_matrix | None
+    scorers: list[Scorer],
+    rows: npt.NDArray[np.integer],
+    exclude: sparse.csr_matrix | None,
+    given: Ints | None,
 ) -> tuple[Ints, Floats, Ints]:
     ranked = [each.rank(rows, exclude) for each in scorers]
-    items = _union([best for best, _ in ranked])
+    items = _union([best for best, _ in ranked]) if given is None else given
     scores = np.stack([standard(items) for _, standard in ranked])
     scores[:, items < 0] = 0.0
     return items, scores, np.stack([_ranks(best, items) for best, _ in ranked])
@@ -120,7 +125,9 @@ def _ranks(best: Ints, items: Ints) -> Ints:
     ranks = np.zeros(items.shape, dtype=np.int32)
     for user in range(len(items)):
         length = int(np.count_nonzero(best[user] >= 0))
-        count = int(np.count_nonzero(items[user] >= 0))
-        places = np.searchsorted(items[user, :count], best[user, :length])
-        ranks[user, places] = np.arange(1, length + 1)
+        own = items[user, : int(np.count_nonzero(items[user] >= 0))]
+        if len(own):
+            places = np.minimum(np.searchsorted(own, best[user, :length]), len(own) - 1)
+            found = np.flatnonzero(own[places] == best[user, :length])
+            ranks[user, places[found]] = found + 1
     return ranks

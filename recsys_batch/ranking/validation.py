@@ -6,62 +6,63 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
-from recsys_batch.errors import ConfigError
+from recsys_batch.models.sources import SourceData
 
 Floats = npt.NDArray[np.float32]
 
 
-def cut_validation(
-    weights: sparse.csr_matrix, *, share: float, seed: int, at_least: int = 0
-) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """Split each user's interactions at random.
+class ValidationSettings(BaseModel):
+    """What is cut off each user's interactions, at random."""
 
-    Parameters
-    ----------
-    weights
-        Users x items; not changed.
-    share
-        Part of each user's interactions that is cut off, rounded down.
-    seed
-        Seed of the draw.
-    at_least
-        Interactions cut off from users who have more than that, where the share gives fewer.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    share: float = Field(0.2, gt=0, lt=1, description="Part of each user's interactions.")
+    at_least: int = Field(
+        0, ge=0, description="Interactions cut off from users who have more than that many."
+    )
+    at_most: int | None = Field(
+        None, ge=1, description="Interactions cut off from a user; null: as the share says."
+    )
+    users: int = Field(10000, ge=1, description="Users that choices are made by, drawn at random.")
+    seed: int = Field(0, ge=0, description="Seed of the draws.")
+
+
+def cut_validation(
+    data: SourceData, settings: ValidationSettings
+) -> tuple[SourceData, sparse.csr_matrix]:
+    """Split each user's interactions at random.
 
     Returns
     -------
     kept, cut
-        CSR matrices of the same shape, without an entry in common.
-
-    Raises
-    ------
-    ConfigError
-        The share is not between 0 and 1.
+        Interactions to learn from and those to choose by, without a pair in common; users and
+        items keep their rows.
     """
-    if not 0 < share < 1:
-        raise ConfigError(
-            f"a share of {share}", where="validation.share", fix="choose one between 0 and 1"
-        )
+    weights = data.weights
     counts = np.diff(weights.indptr)
     users = np.repeat(np.arange(len(counts)), counts)
-    drawn = np.random.default_rng(seed).random(weights.nnz)
+    drawn = np.random.default_rng(settings.seed).random(weights.nnz)
     place = np.empty(weights.nnz, dtype=np.int64)
     place[np.lexsort((drawn, users))] = np.arange(weights.nnz)
     place -= weights.indptr[users]
-    sizes = np.floor(counts * share)
-    sizes[counts > at_least] = np.maximum(sizes[counts > at_least], at_least)
+    sizes = np.floor(counts * settings.share)
+    can_spare = counts > settings.at_least
+    sizes[can_spare] = np.maximum(sizes[can_spare], settings.at_least)
+    if settings.at_most is not None:
+        sizes = np.minimum(sizes, settings.at_most)
     cut = place < sizes[users]
-    return _part(weights, users, ~cut), _part(weights, users, cut)
+    ages = None if data.ages is None else data.ages[~cut]
+    return SourceData(_part(weights, users, ~cut), ages, data.texts), _part(weights, users, cut)
 
 
 def _part(
     weights: sparse.csr_matrix, users: npt.NDArray[np.intp], keep: npt.NDArray[np.bool_]
 ) -> sparse.csr_matrix:
-    entries = (weights.data[keep], (users[keep], weights.indices[keep]))
-    part = sparse.csr_matrix(entries, shape=weights.shape)
-    part.sort_indices()
-    return part
+    ends = np.concatenate([[0], np.cumsum(np.bincount(users[keep], minlength=weights.shape[0]))])
+    return sparse.csr_matrix((weights.data[keep], weights.indices[keep], ends), shape=weights.shape)
 
 
 @dataclass(frozen=True, eq=False)

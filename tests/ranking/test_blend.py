@@ -8,13 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from recsys_batch.errors import ConfigError, ContractError
+from recsys_batch.errors import ContractError
 from recsys_batch.evaluation.accuracy import ndcg
-from recsys_batch.models.sources import FactorScores
+from recsys_batch.models.sources import FactorScores, SourceData
 from recsys_batch.ranking.blend import Blend, BlendSettings, fit_blend
 from recsys_batch.ranking.candidates import gather
 from recsys_batch.ranking.standard import best_items
-from recsys_batch.ranking.validation import best_places, cut_validation, ndcg_each, wanted
+from recsys_batch.ranking.validation import (
+    ValidationSettings,
+    best_places,
+    cut_validation,
+    ndcg_each,
+    wanted,
+)
 
 USERS, ITEMS = 50, 30
 
@@ -160,19 +166,32 @@ def test_ndcg_is_that_of_the_evaluation():
 @settings(max_examples=30, deadline=None)
 def test_validation_takes_its_share_of_each_user_and_loses_nothing(seed, share):
     weights = random_truth(seed, share=0.4)
-    kept, cut = cut_validation(weights, share=share, seed=seed)
-    assert ((kept + cut) != weights).nnz == 0
-    assert kept.multiply(cut).nnz == 0
+    weights.data[:] = np.arange(1, weights.nnz + 1)
+    data = SourceData(weights, ages=weights.data * 2)
+    kept, cut = cut_validation(data, ValidationSettings(share=share, seed=seed))
+    assert ((kept.weights + cut) != weights).nnz == 0
+    assert kept.weights.multiply(cut).nnz == 0
+    np.testing.assert_array_equal(kept.ages, kept.weights.data * 2)
     counts = np.diff(weights.indptr)
     np.testing.assert_array_equal(np.diff(cut.indptr), np.floor(counts * share))
 
 
-def test_at_least_one_is_cut_from_users_who_can_spare_it():
-    weights = sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0]], dtype=np.float32))
-    _, cut = cut_validation(weights, share=0.1, seed=0, at_least=1)
-    assert np.diff(cut.indptr).tolist() == [1, 0]
-    with pytest.raises(ConfigError, match="share"):
-        cut_validation(weights, share=1.0, seed=0)
+def test_users_who_can_spare_one_give_one_and_none_gives_more_than_allowed():
+    weights = sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0], [1, 1, 1]], dtype=np.float32))
+    settings = ValidationSettings(share=0.9, at_least=1, at_most=1)
+    _, cut = cut_validation(SourceData(weights), settings)
+    assert np.diff(cut.indptr).tolist() == [1, 0, 1]
+
+
+def test_given_candidates_are_scored_as_they_are():
+    sources, rows = random_sources(8), np.array([3, 9])
+    given = np.array([[0, 2, 5], [7, -1, -1]], dtype=np.int32)
+    found = gather(sources, rows, per_source=ITEMS, given=given)
+    np.testing.assert_array_equal(found.items, given)
+    everything = gather(sources, rows, per_source=ITEMS)
+    np.testing.assert_array_equal(found.ranks[:, 0], everything.ranks[:, 0, [0, 2, 5]])
+    np.testing.assert_allclose(found.scores[:, 1, 0], everything.scores[:, 1, 7], rtol=1e-5)
+    assert (gather(sources, rows, per_source=2, given=given).ranks <= 2).all()
 
 
 def test_without_a_relevant_item_there_is_nothing_to_fit():

@@ -51,20 +51,35 @@ class IalsSettings(SourceSettings):
     )
     iterations: int = Field(12, ge=1, description="Sweeps over users and items.")
     seed: int = Field(1, ge=0, description="Seed of the initial item factors.")
+    members: int = Field(
+        1, ge=1, description="Models fitted from seeds in a row, whose scores are averaged."
+    )
 
     def fit(self, data: SourceData, *, threads: int = 1) -> FactorScores:
-        """Alternate exact solutions of all users and of all items."""
+        """Alternate exact solutions of all users and of all items.
+
+        The factors of several members stand side by side: the mean of dot products is one, too.
+        """
         by_user = data.weights.astype(np.float32)
         by_item = by_user.T.tocsr()
-        rng = np.random.default_rng(self.seed)
+        with threadpool_limits(limits=threads, user_api="blas"):
+            fitted = [
+                self._fit_member(by_user, by_item, self.seed + member)
+                for member in range(self.members)
+            ]
+        users = np.hstack([users for users, _ in fitted]) / np.float32(self.members)
+        return FactorScores(users, np.hstack([items for _, items in fitted]))
+
+    def _fit_member(
+        self, by_user: sparse.csr_matrix, by_item: sparse.csr_matrix, seed: int
+    ) -> tuple[Floats, Floats]:
+        rng = np.random.default_rng(seed)
         shape = (by_user.shape[1], self.factors)
         items = (rng.standard_normal(shape) * 0.1 / np.sqrt(self.factors)).astype(np.float32)
-        with threadpool_limits(limits=threads, user_api="blas"):
-            for _ in range(self.iterations):
-                users = self._solve(by_user, items)
-                items = self._solve(by_item, users)
+        for _ in range(self.iterations):
             users = self._solve(by_user, items)
-        return FactorScores(users, items)
+            items = self._solve(by_item, users)
+        return self._solve(by_user, items), items
 
     def _solve(self, weights: sparse.csr_matrix, others: Floats) -> Floats:
         """The best factors of each row of `weights`, given the factors of its columns."""

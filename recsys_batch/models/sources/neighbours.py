@@ -8,6 +8,7 @@ Recommendations for Interactive Applications", TiiS 2017).
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -71,18 +72,20 @@ class NeighbourSettings(SourceSettings):
         first: int,
         last: int,
     ) -> sparse.csr_matrix:
-        block = (left[first:last] @ right).toarray()
-        each = np.arange(last - first)
-        block[each, first + each] = 0.0
+        alike = sparse.csr_matrix(left[first:last] @ right)
+        owners = np.repeat(np.arange(first, last), np.diff(alike.indptr))
         if self.similarity == "rp3beta":
-            block /= divisor
+            alike.data /= divisor[alike.indices]
         else:
-            block /= divisor[first:last, None] * divisor + self.shrinkage
-        count = min(self.neighbours, block.shape[1])
-        if count < block.shape[1]:
-            edge = np.partition(block, -count, axis=1)[:, -count]
-            block[block < edge[:, None]] = 0.0
-        return sparse.csr_matrix(block)
+            alike.data /= divisor[owners] * divisor[alike.indices] + self.shrinkage
+        alike.data[alike.indices == owners] = 0.0
+        for start, end in pairwise(alike.indptr):
+            if end - start > self.neighbours:
+                own = alike.data[start:end]  # of equal ones at the edge all are kept
+                edge = np.partition(own, -self.neighbours)[-self.neighbours]
+                own[own < edge] = 0.0
+        alike.eliminate_zeros()
+        return alike
 
 
 class Neighbours:

@@ -92,6 +92,13 @@ def test_ials_learns_a_checkerboard():
     assert scores[held].min() > 3 * np.abs(scores[board == 0]).max()
 
 
+def test_members_of_ials_are_averaged():
+    data = SourceData(random_weights(6))
+    alone = [IalsSettings(factors=3, iterations=2, seed=seed).fit(data) for seed in (4, 5)]
+    both = IalsSettings(factors=3, iterations=2, seed=4, members=2).fit(data).scores(ALL)
+    np.testing.assert_allclose(both, sum(each.scores(ALL) for each in alone) / 2, rtol=1e-4)
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_ials_refuses_factors_that_are_no_numbers():
     with pytest.raises(InputDataError, match=r"regularization 1e-60.*not finite.*; raise"):
