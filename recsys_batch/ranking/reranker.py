@@ -39,17 +39,27 @@ class RerankerSettings(BaseModel):
     learning_rate: float = Field(0.05, gt=0, le=1, description="Shrinkage of a tree.")
     min_leaf: int = Field(200, ge=1, description="Candidates a leaf must hold.")
     column_share: float = Field(0.7, gt=0, le=1, description="Features a tree may use.")
-    row_share: float = Field(0.7, gt=0, le=1, description="Users' candidates a tree sees.")
+    start_range: float = Field(
+        3.0, gt=0, description="From best to last candidate, what the blend's scores are scaled to."
+    )
     l2: float = Field(10.0, ge=0, description="L2 penalty of the leaves.")
     seed: int = Field(1, ge=0, description="Seed of the draws.")
 
 
 @dataclass(frozen=True, eq=False)
 class Reranker:
-    """A blend and the trees that correct it."""
+    """A blend and the trees that correct it.
+
+    Attributes
+    ----------
+    scale
+        What the blend's scores were multiplied by before the trees were grown: LambdaRank weighs a
+        pair by how far apart its scores are, so that their unit matters.
+    """
 
     blend: Blend
     booster: Booster
+    scale: float
     settings: RerankerSettings
 
     def corrections(
@@ -71,7 +81,8 @@ class Reranker:
             features = candidate_features(part, blended, places, rows[users], history)
             flat = features.reshape(-1, features.shape[2])
             added = np.asarray(self.booster.predict(flat, num_threads=1), dtype=np.float32)
-            np.put_along_axis(out[users], places, added.reshape(places.shape), axis=1)
+            added = added.reshape(places.shape) / np.float32(self.scale)
+            np.put_along_axis(out[users], places, added, axis=1)
         out[candidates.items < 0] = -np.inf
         return out
 
@@ -124,16 +135,19 @@ def fit_reranker(
     part = candidates.of(np.flatnonzero(tells))
     described = candidate_features(part, blended[tells], places[tells], rows[tells], history)
     kept = there[tells]
+    begun = np.where(there, start, np.inf)[tells]
+    spread = float((begun[:, 0] - begun.min(axis=1)).mean())
+    scale = settings.start_range / max(spread, 1e-12)
     data = lightgbm.Dataset(
         described[kept],
         label=labels[tells][kept],
         group=kept.sum(axis=1),
-        init_score=start[tells][kept],
+        init_score=start[tells][kept] * scale,
         feature_name=feature_names(candidates.sources),
         params={"verbose": -1},
     )
     booster = lightgbm.train(_parameters(settings), data, num_boost_round=settings.trees)
-    return Reranker(blend, booster, settings)
+    return Reranker(blend, booster, scale, settings)
 
 
 def _parameters(settings: RerankerSettings) -> dict[str, object]:
@@ -144,9 +158,6 @@ def _parameters(settings: RerankerSettings) -> dict[str, object]:
         "learning_rate": settings.learning_rate,
         "min_data_in_leaf": settings.min_leaf,
         "feature_fraction": settings.column_share,
-        "bagging_fraction": settings.row_share,
-        "bagging_freq": 1,
-        "bagging_by_query": True,
         "lambda_l2": settings.l2,
         "seed": settings.seed,
         "num_threads": 1,

@@ -20,7 +20,7 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int32]
 Standard: TypeAlias = Callable[[Ints], Floats]
 
-_NO_SPREAD = 1e-6  # relative to the mean: what float32 rounds apart
+_NO_SPREAD = 1e-5  # relative to the mean: what float32 rounds apart
 
 
 class Scorer(Protocol):
@@ -88,8 +88,10 @@ class _Dense:
 
         def standard(items: Ints) -> Floats:
             picked = np.take_along_axis(scores, np.maximum(items, 0), axis=1)
-            means = scores.mean(axis=1, dtype=np.float64)
-            return _standardise(picked, means, scores.std(axis=1, dtype=np.float64))
+            means = scores.mean(axis=1)
+            centred = scores - means[:, None]
+            variances = np.einsum("ui,ui->u", centred, centred) / scores.shape[1]
+            return _standardise(picked, means, np.sqrt(variances))
 
         return best, standard
 
@@ -108,8 +110,8 @@ def best_items(scores: Floats, n: int) -> Ints:
 
 
 def _standardise(
-    scores: Floats, means: npt.NDArray[np.float64], spreads: npt.NDArray[np.float64]
+    scores: Floats, means: npt.NDArray[np.floating], spreads: npt.NDArray[np.floating]
 ) -> Floats:
     says_nothing = spreads <= _NO_SPREAD * np.abs(means)
     spreads = np.where(says_nothing, np.inf, spreads)
-    return ((scores - means[:, None]) / spreads[:, None]).astype(np.float32)
+    return np.asarray((scores - means[:, None]) / spreads[:, None], dtype=np.float32)

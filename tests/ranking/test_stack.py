@@ -147,7 +147,7 @@ def test_no_more_users_than_allowed_choose(data):
     assert fit_stack(data, few).trial.users == 15
 
 
-def test_given_items_are_ranked_and_no_others(data, stack):
+def test_given_items_are_ranked_and_no_others(stack):
     given = np.array([[2, 9, 30], [1, 7, 8]], dtype=np.int32)
     found, scores = stack.score(np.array([0, 5]), given=given)
     np.testing.assert_array_equal(found.items, given)
