@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,18 +83,24 @@ def gather(
         out = None if exclude is None else exclude[users]
         own = None if given is None else given[users]
         parts.append(_gather_block(scorers, rows[users], out, own))
-    width = max((items.shape[1] for items, _, _ in parts), default=0)
-    shape = (len(fitted), len(rows), width)
-    items = np.full(shape[1:], -1, dtype=np.int32)
-    scores, ranks = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.int32)
+    names = tuple(fitted)
+    return pooled([Candidates(names, *part) for part in parts], sources=names)
+
+
+def pooled(parts: Sequence[Candidates], *, sources: tuple[str, ...]) -> Candidates:
+    """Candidates of several groups of users as those of one, in order."""
+    width = max((part.items.shape[1] for part in parts), default=0)
+    users = sum(len(part.items) for part in parts)
+    items = np.full((users, width), -1, dtype=np.int32)
+    scores = np.zeros((len(sources), users, width), dtype=np.float32)
+    ranks = np.zeros(scores.shape, dtype=np.int32)
     first = 0
-    for block_items, block_scores, block_ranks in parts:
-        users = slice(first, first + len(block_items))
-        filled = slice(block_items.shape[1])
-        items[users, filled] = block_items
-        scores[:, users, filled], ranks[:, users, filled] = block_scores, block_ranks
-        first = users.stop
-    return Candidates(tuple(fitted), items, scores, ranks)
+    for part in parts:
+        rows, filled = slice(first, first + len(part.items)), slice(part.items.shape[1])
+        items[rows, filled] = part.items
+        scores[:, rows, filled], ranks[:, rows, filled] = part.scores, part.ranks
+        first = rows.stop
+    return Candidates(sources, items, scores, ranks)
 
 
 def _gather_block(

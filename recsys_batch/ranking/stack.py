@@ -7,7 +7,6 @@ all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,15 +16,15 @@ from scipy import sparse
 
 from recsys_batch.models.sources import AnySource, FittedSource, SourceData
 from recsys_batch.ranking.blend import Blend, BlendSettings, FittedBlend, fit_blend
-from recsys_batch.ranking.candidates import Candidates, gather
+from recsys_batch.ranking.candidates import Candidates, gather, pooled
+from recsys_batch.ranking.cuts import Given, Say, fit_sources, validate_cut
 from recsys_batch.ranking.features import History, make_history
 from recsys_batch.ranking.reranker import Reranker, RerankerSettings
 from recsys_batch.ranking.trial import Trial, try_reranker
-from recsys_batch.ranking.validation import ValidationSettings, best_places, cut_validation, wanted
+from recsys_batch.ranking.validation import ValidationSettings, best_places, wanted
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
-Say = Callable[[str], None]
 
 _BLOCK_USERS = 2048
 
@@ -114,22 +113,11 @@ class Stack:
         return lists
 
 
-def fit_sources(
-    data: SourceData, settings: StackSettings, *, threads: int = 1, say: Say = lambda _line: None
-) -> dict[str, FittedSource]:
-    """Fit every source on the same interactions."""
-    fitted: dict[str, FittedSource] = {}
-    for name, source in settings.sources.items():
-        fitted[name] = source.fit(data, threads=threads)
-        say(f"fitted {name} on {data.weights.nnz:,} interactions")
-    return fitted
-
-
 def fit_stack(
     data: SourceData,
     settings: StackSettings,
     *,
-    given: Callable[[SourceData, sparse.csr_matrix, npt.NDArray[np.integer]], Ints] | None = None,
+    given: Given | None = None,
     threads: int = 1,
     say: Say = lambda _line: None,
 ) -> Stack:
@@ -152,29 +140,33 @@ def fit_stack(
     InputDataError
         A source lacks what it needs.
     """
-    kept, cut = cut_validation(data, settings.validation)
-    rows = np.flatnonzero(np.diff(cut.indptr))
-    if len(rows) > settings.validation.users:
-        rng = np.random.default_rng(settings.validation.seed)
-        rows = np.sort(rng.choice(rows, settings.validation.users, replace=False))
-    found = gather(
-        fit_sources(kept, settings, threads=threads, say=say),
-        rows,
-        per_source=settings.per_source,
-        exclude=kept.weights[rows],
-        given=None if given is None else given(kept, cut, rows),
-    )
-    targets = wanted(found.items, cut[rows])
-    fitted = fit_blend(found, targets, settings.blend)
+    cuts = [
+        validate_cut(
+            data,
+            settings.sources,
+            settings.validation,
+            number,
+            per_source=settings.per_source,
+            given=given,
+            threads=threads,
+            say=say,
+        )
+        for number in range(settings.validation.cuts)
+    ]
+    found = pooled([each.candidates for each in cuts], sources=tuple(settings.sources))
+    truth = sparse.csr_matrix(sparse.vstack([each.truth for each in cuts]))
+    fitted = fit_blend(found, wanted(found.items, truth), settings.blend)
     say(f"blend {dict(zip(found.sources, fitted.blend.weights, strict=True))}")
     say(f"validation {fitted.validation:.4f}, alone {fitted.singles}")
     trial, reranker = None, None
     if settings.reranker is not None:
-        history = make_history(kept.weights)
+        one = cuts[0]
+        targets = wanted(one.candidates.items, one.truth)
+        history = make_history(one.kept)
         trial, reranker = try_reranker(
-            fitted.blend, found, targets, rows, history, settings.reranker
+            fitted.blend, one.candidates, targets, one.rows, history, settings.reranker
         )
         say(f"re-ranker over blend: {trial}")
-    sources = fit_sources(data, settings, threads=threads, say=say)
+    sources = fit_sources(data, settings.sources, threads=threads, say=say)
     history = make_history(data.weights)
     return Stack(sources, fitted, trial, reranker, history, settings.per_source)

@@ -28,6 +28,11 @@ class ValidationSettings(BaseModel):
     )
     users: int = Field(10000, ge=1, description="Users that choices are made by, drawn at random.")
     seed: int = Field(0, ge=0, description="Seed of the draws.")
+    cuts: int = Field(
+        1,
+        ge=1,
+        description="Cuts by seeds in a row that weights are chosen by; more for few users.",
+    )
 
 
 def cut_validation(
