@@ -1,11 +1,14 @@
-"""Rows of the report, as JSON and as a page."""
+"""Rows of the report, as JSON and as a page: those of this run, and of tables run before.
+
+The rows of a table are kept beside its lists, in ``rows.json``; the report is made of all that
+there are.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 SEED = 1
@@ -34,37 +37,47 @@ class Row:
     interval: tuple[float, float] | None = None
 
 
-def write_reports(rows: Sequence[Row], folder: Path, *, command: str) -> str:
-    """Write quality.json and quality.md; return the page."""
+def keep_rows(rows: Sequence[Row], home: Path, *, command: str, about: str) -> None:
+    """Keep a table's rows, the command that made them, and a sentence on data and protocol."""
+    home.mkdir(parents=True, exist_ok=True)
+    kept = {"command": command, "about": about, "rows": [asdict(row) for row in rows]}
+    (home / "rows.json").write_text(json.dumps(kept, indent=2) + "\n")
+
+
+def write_reports(out: Path, tables: Sequence[str], folder: Path) -> str:
+    """Write quality.json and quality.md of the tables that have been run; return the page."""
     folder.mkdir(parents=True, exist_ok=True)
+    found = [
+        json.loads((out / table / "rows.json").read_text())
+        for table in tables
+        if (out / table / "rows.json").exists()
+    ]
     records = [
         {
-            "name": f"{row.table}, {row.model}, {row.metric}",
-            "value": round(row.value, 5),
-            "goal": row.goal,
-            "holds": row.holds,
-            "command": command,
+            "name": f"{row['table']}, {row['model']}, {row['metric']}",
+            "value": round(row["value"], 5),
+            "goal": row["goal"],
+            "holds": row["holds"],
+            "command": kept["command"],
             "seed": SEED,
         }
-        for row in rows
+        for kept in found
+        for row in kept["rows"]
     ]
     (folder / "quality.json").write_text(json.dumps(records, indent=2) + "\n")
-    page = _page(rows, command)
+    lines = ["# Quality", "", f"Published rows are quoted, all others measured; seed {SEED}."]
+    for kept in found:
+        table = kept["rows"][0]["table"]
+        lines += ["", f"## {table}", "", f"{kept['about']}.", "", f"`{kept['command']}`", ""]
+        lines += ["| model | metric | value | 95 % | goal | holds |", "|---|---|---|---|---|---|"]
+        lines += [_line(Row(**row)) for row in kept["rows"]]
+    page = "\n".join(lines) + "\n"
     (folder / "quality.md").write_text(page)
     return page
 
 
-def _page(rows: Sequence[Row], command: str) -> str:
-    lines = ["# Quality", "", f"`{command}`, seed {SEED}", ""]
-    lines += ["Published rows are quoted; all others were measured in this run."]
-    for table, of_table in groupby(rows, key=lambda row: row.table):
-        lines += ["", f"## {table}", "", "| model | metric | value | 95 % | goal | holds |"]
-        lines += ["|---|---|---|---|---|---|"]
-        for row in of_table:
-            between = "" if row.interval is None else "{:.4f} to {:.4f}".format(*row.interval)
-            goal = "" if row.goal is None else f"{row.goal:.4f}"
-            holds = "" if row.holds is None else ("yes" if row.holds else "no")
-            lines.append(
-                f"| {row.model} | {row.metric} | {row.value:.4f} | {between} | {goal} | {holds} |"
-            )
-    return "\n".join(lines) + "\n"
+def _line(row: Row) -> str:
+    between = "" if row.interval is None else "{:.4f} to {:.4f}".format(*row.interval)
+    goal = "" if row.goal is None else f"{row.goal:.4f}"
+    holds = "" if row.holds is None else ("yes" if row.holds else "no")
+    return f"| {row.model} | {row.metric} | {row.value:.4f} | {between} | {goal} | {holds} |"

@@ -5,7 +5,8 @@
 
 For each table `TABLE.yaml` beside this file holds the model; its hyperparameters were found on a
 validation split of the training data. The lists that were scored are left in
-``benchmarks/out/TABLE/lists.parquet`` (user, item, rank, in the source's ids).
+``benchmarks/out/TABLE/lists.parquet`` (user, item, rank, in the source's ids), and the report is
+made of all tables that have been run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ import pandas as pd
 from scipy import sparse
 
 from benchmarks.quality import coat
-from benchmarks.quality.report import Row, write_reports
+from benchmarks.quality.report import Row, keep_rows, write_reports
 from benchmarks.quality.sar import fit_sar
 from benchmarks.quality.score import each_user, source_lists, stack_lists
 from benchmarks.quality.settings import TableSettings, table_settings
@@ -38,6 +38,7 @@ from recsys_batch.ranking.stack import Stack, fit_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST_LENGTH = 100
+ALL = (*TABLES, "coat")
 PEERS = {"SAR": fit_sar}  # models of others that are no source of ours
 
 
@@ -152,27 +153,27 @@ def write_lists(lists: np.ndarray, table: Table, path: Path) -> None:
 def main() -> None:
     """Run the tables asked for and write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--table", action="append", choices=[*TABLES, "coat"])
+    parser.add_argument("--table", action="append", choices=ALL)
     parser.add_argument("--data", type=Path, default=DATASETS)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "out")
     parser.add_argument("--reports", type=Path, default=ROOT / "benchmarks" / "reports")
     given = parser.parse_args()
-    command = "python -m benchmarks.quality.run " + shlex.join(sys.argv[1:])
     began = time.perf_counter()
-    rows: list[Row] = []
 
     def say(line: str) -> None:
         sys.stderr.write(f"{time.perf_counter() - began:7.1f} s  {line}\n")
 
-    for name in given.table or [*TABLES, "coat"]:
+    for name in given.table or ALL:
         say(f"{name}: begun")
         if name == "coat":
-            rows += coat.run(given.data, out=given.out)
-            continue
-        settings, table = table_settings(name), TABLES[name](given.data)
-        rows += run_table(name, table, settings, data=given.data, out=given.out, say=say)
-        write_reports(rows, given.reports, command=command.strip())
-    sys.stdout.write(write_reports(rows, given.reports, command=command.strip()))
+            rows, about = coat.run(given.data, out=given.out), coat.ABOUT
+        else:
+            settings, table = table_settings(name), TABLES[name](given.data)
+            about = f"{settings.about}. {settings.found.rstrip('.')}"
+            rows = run_table(name, table, settings, data=given.data, out=given.out, say=say)
+        command = f"python -m benchmarks.quality.run --table {name}"
+        keep_rows(rows, given.out / name, command=command, about=about)
+    sys.stdout.write(write_reports(given.out, ALL, given.reports))
 
 
 if __name__ == "__main__":

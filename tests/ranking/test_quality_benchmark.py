@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from benchmarks.quality.report import write_reports
+from benchmarks.quality.report import keep_rows, write_reports
 from benchmarks.quality.run import run_table
 from benchmarks.quality.settings import TableSettings, table_settings
 from benchmarks.quality.tables import TABLES, Table
@@ -83,12 +83,14 @@ def test_figures_are_those_of_the_lists_left_behind(table, tmp_path):
 
 def test_the_report_has_a_row_a_figure(table, tmp_path):
     rows = run_table("made", table, SETTINGS, data=tmp_path, out=tmp_path, say=lambda _line: None)
-    page = write_reports(rows, tmp_path, command="the command")
+    keep_rows(rows, tmp_path / "made", command="the command", about="Two groups")
+    page = write_reports(tmp_path, ("not run", "made"), tmp_path)
     records = json.loads((tmp_path / "quality.json").read_text())
     assert len(records) == len(rows)
     assert all(
         set(each) == {"name", "value", "goal", "holds", "command", "seed"} for each in records
     )
+    assert {each["command"] for each in records} == {"the command"}
     assert "| published: somebody | recall | 0.1000 |" in page
     assert (tmp_path / "quality.md").read_text() == page
 
