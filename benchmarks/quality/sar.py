@@ -34,7 +34,7 @@ def fit_sar(folder: Path, table: Table) -> Sar:
     pairs = np.searchsorted(table.users, train["user"]), np.searchsorted(table.items, train["item"])
     days = (train["time"].max() - train["time"]).to_numpy() / 86400
     affinity = train["rating"].to_numpy() * np.exp2(-days / HALF_LIFE_DAYS)
-    weights = table.data.weights.astype(np.float64)
+    weights = (table.data.weights > 0).astype(np.float64)
     together = np.asarray((weights.T @ weights).toarray())
     counts = np.diag(together)
     similarity = together / (counts[:, None] + counts - together)
