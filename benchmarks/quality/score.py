@@ -77,8 +77,10 @@ def source_lists(
             seen = table.data.weights[rows].tocoo()
             scores[seen.row, seen.col] = -np.inf
         else:
+            given = table.given[first : first + BLOCK_USERS]
+            users, places = np.nonzero(given >= 0)
             closed = np.ones(scores.shape, dtype=bool)
-            np.put_along_axis(closed, table.given[first : first + BLOCK_USERS], False, axis=1)
+            closed[users, given[users, places]] = False
             scores[closed] = -np.inf
         for user, own in enumerate(scores):
             best = best_items(own, n)

@@ -30,7 +30,7 @@ class Table:
     users, items
         The source's ids.
     given
-        Of a protocol that ranks given items: these, ascending, for each row of ``rows``; None
+        Of a protocol that ranks given items: these, ascending, then -1, for each of ``rows``; None
         where all items are ranked that the user has not in training.
     rows
         User rows that are tested.
@@ -81,8 +81,20 @@ def movielens_1m(folder: Path = DATASETS) -> Table:
         np.arange(shape[0]),
         np.arange(shape[1]),
         negatives["user"].to_numpy(np.int64),
-        np.sort(np.array(lists, dtype=np.int32), axis=1),
+        _distinct(lists),
     )
+
+
+def _distinct(lists: list[list[int]]) -> Ints:
+    """Ascending and without repetitions, then -1: negatives were drawn with replacement.
+
+    The protocol's own evaluation keeps scores by item, so that a repeated one counts once.
+    """
+    out = np.full((len(lists), max(map(len, lists))), -1, dtype=np.int32)
+    for row, items in zip(out, lists, strict=True):
+        own = np.unique(items)
+        row[: len(own)] = own
+    return out
 
 
 def movielens_100k(folder: Path = DATASETS) -> Table:
