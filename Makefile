@@ -19,13 +19,13 @@ EXTRA_LOCK := --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak check lock doctor setup clean
+.PHONY: help run test soak check bench-quality lock doctor setup clean
 
 help:  ## Say what there is
 	@echo 'recsys-batch: from event logs to gated, versioned recommendations.'
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*##/\1 /p' $(firstword $(MAKEFILE_LIST)) | \
-		while read -r name text; do printf '  make %-10s%s\n' "$$name" "$$text"; done
+		while read -r name text; do printf '  make %-15s%s\n' "$$name" "$$text"; done
 	@echo
 	@echo 'ARGS passes arguments on:  make test ARGS="tests/topn -k ties"'
 
@@ -43,6 +43,9 @@ check: $(STAMP)  ## Lint, format, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-quality: $(STAMP)  ## Public tables beside what others published: half an hour
+	@$(ACTIVE) $(BIN)/python -m benchmarks.quality.run $(ARGS)
 
 doctor:  ## Say what this machine lacks, and the fix
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m recsys_batch.doctor; \

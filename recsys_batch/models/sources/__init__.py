@@ -1,0 +1,52 @@
+"""Sources of candidates, a small model each, behind the one interface of `interface`.
+
+`AnySource` reads the settings of any of them from a configuration by their `kind`.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from recsys_batch.models.sources.content import ContentSettings
+from recsys_batch.models.sources.ease import EaseSettings
+from recsys_batch.models.sources.graph import LinearFilterSettings, LowPassSettings
+from recsys_batch.models.sources.ials import IalsSettings
+from recsys_batch.models.sources.interface import (
+    FactorScores,
+    FactorSource,
+    FittedSource,
+    SourceData,
+    SourceSettings,
+)
+from recsys_batch.models.sources.neighbours import NeighbourSettings
+from recsys_batch.models.sources.popular import PopularSettings
+from recsys_batch.models.sources.repeat import RepeatSettings
+
+AnySource = Annotated[
+    IalsSettings
+    | LinearFilterSettings
+    | LowPassSettings
+    | NeighbourSettings
+    | EaseSettings
+    | PopularSettings
+    | RepeatSettings
+    | ContentSettings,
+    Field(discriminator="kind"),
+]
+
+__all__ = [
+    "AnySource",
+    "ContentSettings",
+    "EaseSettings",
+    "FactorScores",
+    "FactorSource",
+    "FittedSource",
+    "IalsSettings",
+    "LinearFilterSettings",
+    "LowPassSettings",
+    "NeighbourSettings",
+    "PopularSettings",
+    "RepeatSettings",
+    "SourceData",
+    "SourceSettings",
+]

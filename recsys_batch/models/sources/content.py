@@ -1,0 +1,62 @@
+"""Content: items whose texts are like those of the user's items, cold items included."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from recsys_batch.errors import InputDataError
+from recsys_batch.models.sources.interface import Floats, Rows, SourceData, SourceSettings
+
+
+class ContentSettings(SourceSettings):
+    """Cosine of TF-IDF vectors: the user's is the mean of the items' (Rocchio)."""
+
+    kind: Literal["content"] = "content"
+    max_terms: int = Field(20000, ge=1, description="Most frequent terms kept.")
+    min_items: int = Field(1, ge=1, description="Items a term must occur in to be kept.")
+
+    def fit(self, data: SourceData, *, threads: int = 1) -> Content:  # noqa: ARG002
+        """Weigh the terms of the items' texts, and add them up by user."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        if data.texts is None:
+            raise InputDataError(
+                "items have no texts",
+                where="source content",
+                fix="map title, category or description, or leave the source out",
+            )
+        vectorizer = TfidfVectorizer(
+            max_features=self.max_terms,
+            min_df=self.min_items,
+            token_pattern=r"(?u)\b\w+\b",  # noqa: S106  (a pattern of words, not a secret)
+            sublinear_tf=True,
+            dtype=np.float32,
+        )
+        try:
+            items = sparse.csr_matrix(vectorizer.fit_transform(data.texts))
+        except ValueError as error:  # scikit-learn's "empty vocabulary"
+            raise InputDataError(
+                "the items' texts hold no words",
+                where="source content",
+                fix="map title, category or description, or leave the source out",
+            ) from error
+        users = sparse.csr_matrix(data.weights @ items)
+        lengths = np.sqrt(np.asarray(users.multiply(users).sum(axis=1)).ravel())
+        lengths[lengths == 0] = 1.0
+        users = sparse.csr_matrix(sparse.diags_array(1.0 / lengths) @ users, dtype=np.float32)
+        return Content(users, items)
+
+
+class Content:
+    """Scores by the cosine of a user's and an item's texts."""
+
+    def __init__(self, users: sparse.csr_matrix, items: sparse.csr_matrix) -> None:
+        self._users, self._items = users, items.T.tocsr()
+
+    def scores(self, rows: Rows) -> Floats:
+        """Score all items for some users."""
+        return np.asarray((self._users[rows] @ self._items).toarray(), dtype=np.float32)

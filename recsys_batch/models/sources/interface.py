@@ -1,0 +1,117 @@
+"""What every source of candidates takes, gives and promises.
+
+A source's settings are a frozen pydantic model with a `fit`; what it fits gives the scores of any
+users over all items. `tests/models/sources/test_contract.py` holds every source to this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
+
+from recsys_batch.errors import ContractError
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Rows: TypeAlias = npt.NDArray[np.integer]
+Positive = Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True, eq=False)
+class SourceData:
+    """What sources learn from; none of it is ever written to.
+
+    Attributes
+    ----------
+    weights
+        float32 CSR, users x items, positive, indices sorted: the interactions.
+    ages
+        Days since the pair's last event, for the same pairs in the same order as
+        ``weights.data``; None where the log has no times.
+    texts
+        A text an item (title, categories, description), or None.
+    """
+
+    weights: sparse.csr_matrix
+    ages: Floats | None = None
+    texts: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name, found, wanted in (
+            ("ages", self.ages, self.weights.nnz),
+            ("texts", self.texts, self.weights.shape[1]),
+        ):
+            if found is not None and len(found) != wanted:
+                raise ContractError(
+                    f"{len(found)} {name} for {wanted} "
+                    + ("interactions" if name == "ages" else "items"),
+                    where="SourceData",
+                    fix="give one each, in the matrix's order",
+                )
+
+
+class FittedSource(Protocol):
+    """A source that has learnt."""
+
+    def scores(self, rows: Rows) -> Floats:
+        """Score all items for some users: float32, ``len(rows) x items``, higher is better.
+
+        Scores are finite. A user without history gets the same score for every item, unless the
+        source needs no history.
+        """
+        ...
+
+
+@runtime_checkable
+class FactorSource(Protocol):
+    """A fitted source whose scores are dot products, so that the top-N kernel can rank it."""
+
+    users: Floats
+    items: Floats
+
+    def scores(self, rows: Rows) -> Floats:
+        """As in `FittedSource`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class FactorScores:
+    """Scores as dot products of factors.
+
+    Attributes
+    ----------
+    users, items
+        float32, users x factors and items x factors; a user without history has zeros.
+    """
+
+    users: Floats
+    items: Floats
+
+    def scores(self, rows: Rows) -> Floats:
+        """Score all items for some users."""
+        return np.asarray(self.users[rows] @ self.items.T, dtype=np.float32)
+
+
+class SourceSettings(BaseModel):
+    """Base of every source's settings: frozen, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def fit(self, data: SourceData, *, threads: int = 1) -> FittedSource:
+        """Learn from `data`; equal input, settings and machine give equal bits.
+
+        Parameters
+        ----------
+        threads
+            Threads of BLAS; 1 is what makes bits repeat on another number of cores.
+
+        Raises
+        ------
+        InputDataError
+            The data lack what this source needs.
+        """
+        raise NotImplementedError

@@ -1,0 +1,117 @@
+"""A source's best items for some users, and its standard scores of any items.
+
+A standard score is a score less the user's mean over all items, in units of the user's standard
+deviation over all items: what makes sources comparable. A source without spread says nothing: 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from recsys_batch.models.sources import FactorSource, FittedSource
+from recsys_batch.topn import PreparedItems, top_n
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Ints: TypeAlias = npt.NDArray[np.int32]
+Standard: TypeAlias = Callable[[Ints], Floats]
+
+_NO_SPREAD = 1e-5  # relative to the mean: what float32 rounds apart
+
+
+class Scorer(Protocol):
+    """A source that can be ranked."""
+
+    def rank(
+        self, rows: npt.NDArray[np.integer], exclude: sparse.csr_matrix | None
+    ) -> tuple[Ints, Standard]:
+        """The best items of each user, and the function that scores items, users x width.
+
+        Lists are ordered by score, then item row, and end with -1.
+        """
+        ...
+
+
+def scorer(source: FittedSource, n: int, *, threads: int = 1) -> Scorer:
+    """Rank by the top-N kernel where scores are dot products, else by all scores."""
+    if isinstance(source, FactorSource):
+        return _Factors(source, n, threads)
+    return _Dense(source, n)
+
+
+class _Factors:
+    def __init__(self, source: FactorSource, n: int, threads: int) -> None:
+        self._source, self._n, self._threads = source, n, threads
+        self._prepared = PreparedItems(source.items)
+        self._mean = source.items.mean(axis=0, dtype=np.float64)
+        centred = source.items - self._mean.astype(np.float32)
+        self._covariance = (centred.T @ centred).astype(np.float64) / max(1, len(centred))
+
+    def rank(
+        self, rows: npt.NDArray[np.integer], exclude: sparse.csr_matrix | None
+    ) -> tuple[Ints, Standard]:
+        users = np.ascontiguousarray(self._source.users[rows])
+        best, _ = top_n(users, self._prepared, n=self._n, exclude=exclude, threads=self._threads)
+        means = users @ self._mean
+        variances = ((users @ self._covariance) * users).sum(axis=1)
+
+        def standard(items: Ints) -> Floats:
+            picked = np.maximum(items, 0)
+            pairs = zip(picked, users, strict=True)
+            scores = np.stack([self._source.items[own] @ user for own, user in pairs])
+            return _standardise(scores, means, np.sqrt(np.maximum(variances, 0.0)))
+
+        return best, standard
+
+
+class _Dense:
+    def __init__(self, source: FittedSource, n: int) -> None:
+        self._source, self._n = source, n
+
+    def rank(
+        self, rows: npt.NDArray[np.integer], exclude: sparse.csr_matrix | None
+    ) -> tuple[Ints, Standard]:
+        scores = self._source.scores(rows)
+        open_ = scores
+        if exclude is not None:
+            open_ = scores.copy()
+            out = exclude.tocoo()
+            open_[out.row, out.col] = -np.inf
+        best = np.full((len(rows), self._n), -1, dtype=np.int32)
+        for user, own in enumerate(open_):
+            found = best_items(own, self._n)
+            best[user, : len(found)] = found
+
+        def standard(items: Ints) -> Floats:
+            picked = np.take_along_axis(scores, np.maximum(items, 0), axis=1)
+            means = scores.mean(axis=1)
+            centred = scores - means[:, None]
+            variances = np.einsum("ui,ui->u", centred, centred) / scores.shape[1]
+            return _standardise(picked, means, np.sqrt(variances))
+
+        return best, standard
+
+
+def best_items(scores: Floats, n: int) -> Ints:
+    """Rows of the n greatest scores of one user, by score, then row; -inf is never taken."""
+    edge = np.float32(-np.inf)
+    if n < len(scores):
+        edge = np.partition(scores, len(scores) - n)[len(scores) - n]
+    best = np.flatnonzero(scores > edge)
+    if edge > -np.inf:
+        ties = np.flatnonzero(scores == edge)[: n - len(best)]
+        best = np.concatenate([best, ties])
+    order = np.lexsort((best, -scores[best]))
+    return best[order].astype(np.int32)
+
+
+def _standardise(
+    scores: Floats, means: npt.NDArray[np.floating], spreads: npt.NDArray[np.floating]
+) -> Floats:
+    says_nothing = spreads <= _NO_SPREAD * np.abs(means)
+    spreads = np.where(says_nothing, np.inf, spreads)
+    return np.asarray((scores - means[:, None]) / spreads[:, None], dtype=np.float32)

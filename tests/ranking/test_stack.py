@@ -1,0 +1,165 @@
+"""Sources, blend and re-ranker together: what is chosen, and what the lists promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from recsys_batch.errors import ContractError
+from recsys_batch.models.sources import SourceData
+from recsys_batch.ranking.blend import Blend
+from recsys_batch.ranking.candidates import Candidates, gather
+from recsys_batch.ranking.features import candidate_features, feature_names, make_history
+from recsys_batch.ranking.reranker import RerankerSettings, fit_reranker
+from recsys_batch.ranking.stack import StackSettings, fit_stack
+from recsys_batch.ranking.trial import try_reranker
+from recsys_batch.ranking.validation import Wanted, wanted
+
+USERS, ITEMS, GROUPS = 240, 60, 4
+SMALL = RerankerSettings(depth=20, k=5, trees=30, leaves=7, min_leaf=20, learning_rate=0.2)
+STACK = StackSettings(
+    sources={
+        "ials": {"kind": "ials", "factors": 8, "iterations": 5, "unobserved": 0.1},
+        "neighbours": {"kind": "neighbours"},
+        "popular": {"kind": "popular"},
+    },
+    per_source=20,
+    blend={"k": 5, "max_trials": 60},
+    reranker=SMALL,
+)
+
+
+@pytest.fixture(scope="module")
+def data() -> SourceData:
+    """Users of four groups, who mostly take the items of their own group."""
+    rng = np.random.default_rng(8)
+    own = np.arange(USERS)[:, None] % GROUPS == np.arange(ITEMS) % GROUPS
+    dense = rng.random((USERS, ITEMS)) < np.where(own, 0.6, 0.03)
+    return SourceData(sparse.csr_matrix(dense.astype(np.float32)))
+
+
+def candidates_with(scores: np.ndarray) -> Candidates:
+    items = np.tile(np.arange(scores.shape[1], dtype=np.int32), (len(scores), 1))
+    ranks = np.argsort(np.argsort(-scores, axis=1), axis=1).astype(np.int32) + 1
+    return Candidates(("one",), items, scores[None].astype(np.float32), ranks[None])
+
+
+def problem(seed: int, *, popular_is_wanted: bool) -> tuple[Candidates, Wanted, sparse.csr_matrix]:
+    """One noisy source; what is wanted depends on popularity, or on nothing."""
+    rng = np.random.default_rng(seed)
+    history = sparse.csr_matrix(
+        (rng.random((USERS, ITEMS)) < np.linspace(0.02, 0.5, ITEMS)).astype(np.float32)
+    )
+    found = candidates_with(rng.standard_normal((USERS, ITEMS)))
+    chance = np.linspace(0.0, 0.5, ITEMS) if popular_is_wanted else np.full(ITEMS, 0.25)
+    hits = rng.random((USERS, ITEMS)) < chance
+    return found, Wanted(hits, hits.sum(axis=1).astype(np.int64)), history
+
+
+def test_a_re_ranker_that_learns_something_wins_its_trial():
+    found, targets, weights = problem(1, popular_is_wanted=True)
+    history, rows = make_history(weights), np.arange(USERS)
+    trial, reranker = try_reranker(Blend(("one",), (1.0,)), found, targets, rows, history, SMALL)
+    assert trial.won
+    assert trial.reranker > trial.blend + 0.1
+    assert trial.low < trial.reranker - trial.blend < trial.high
+    assert trial.users == USERS // 2
+    assert reranker is not None
+
+
+def test_a_re_ranker_that_has_nothing_to_learn_is_not_used():
+    found, targets, weights = problem(2, popular_is_wanted=False)
+    history, rows = make_history(weights), np.arange(USERS)
+    trial, reranker = try_reranker(Blend(("one",), (1.0,)), found, targets, rows, history, SMALL)
+    assert not trial.won
+    assert reranker is None
+
+
+def test_the_score_is_blend_plus_correction_and_a_second_fit_gives_equal_bits():
+    found, targets, weights = problem(3, popular_is_wanted=True)
+    history, rows, blend = make_history(weights), np.arange(USERS), Blend(("one",), (0.7,))
+    one, two = (fit_reranker(blend, found, targets, rows, history, SMALL) for _ in range(2))
+    scores = one.scores(found, rows, history)
+    assert scores.tobytes() == two.scores(found, rows, history).tobytes()
+    ranked = np.isfinite(scores)
+    assert (ranked.sum(axis=1) == SMALL.depth).all()
+    corrections = one.corrections(found, rows, history)
+    summed = blend.scores(found) + corrections
+    np.testing.assert_array_equal(scores[ranked], summed[ranked])
+    assert len(np.unique(corrections[ranked])) > 1
+
+
+def test_a_re_ranker_needs_something_wanted():
+    found, targets, weights = problem(4, popular_is_wanted=True)
+    nothing = Wanted(np.zeros_like(targets.hits), targets.relevant)
+    with pytest.raises(ContractError, match="wanted and an unwanted"):
+        fit_reranker(
+            Blend(("one",), (1.0,)), found, nothing, np.arange(USERS), make_history(weights), SMALL
+        )
+
+
+def test_features_by_hand():
+    weights = sparse.csr_matrix(np.array([[1, 1, 0], [1, 0, 0]], dtype=np.float32))
+    items, ranks = np.array([[0, 2]], dtype=np.int32), np.array([[[0, 1]]], dtype=np.int32)
+    found = Candidates(("one",), items, np.array([[[0.5, 2.0]]], dtype=np.float32), ranks)
+    blended, places = found.scores[0], np.array([[1, 0]])
+    made = candidate_features(found, blended, places, np.array([0]), make_history(weights))
+    taste = (np.log(3) + np.log(2)) / 2
+    expected = [
+        [2.0, 0.0, 1, 2.0, 0.0, 0.0, np.log(3), 0.0, -taste],
+        [0.5, np.log(2), 0, 0.5, 1.5, np.log(2), np.log(3), np.log(3), np.log(3) - taste],
+    ]
+    np.testing.assert_allclose(made[0], expected, rtol=1e-6)
+    assert len(feature_names(("one",))) == made.shape[2]
+
+
+@pytest.fixture(scope="module")
+def stack(data):
+    return fit_stack(data, STACK)
+
+
+def test_lists_hold_distinct_items_that_are_not_excluded(data, stack):
+    rows = np.arange(USERS)
+    lists = stack.rank(rows, n=ITEMS, exclude=data.weights)
+    for user in rows:
+        own = lists[user][lists[user] >= 0]
+        assert len(set(own.tolist())) == len(own) > 0
+        assert not np.isin(own, data.weights[[user]].indices).any()
+        assert (lists[user][len(own) :] == -1).all()
+
+
+def test_the_taste_of_the_groups_is_found(data, stack):
+    lists = stack.rank(np.arange(USERS), n=3, exclude=data.weights)
+    right = lists % GROUPS == np.arange(USERS)[:, None] % GROUPS
+    assert right[lists >= 0].mean() > 0.9
+
+
+def test_a_second_fit_gives_the_same_lists(data, stack):
+    again = fit_stack(data, STACK)
+    rows = np.arange(USERS)
+    assert again.blend == stack.blend
+    np.testing.assert_array_equal(again.rank(rows, n=10), stack.rank(rows, n=10))
+
+
+def test_no_more_users_than_allowed_choose(data):
+    few = STACK.model_copy(update={"validation": STACK.validation.model_copy(update={"users": 30})})
+    assert fit_stack(data, few).trial.users == 15
+
+
+def test_given_items_are_ranked_and_no_others(stack):
+    given = np.array([[2, 9, 30], [1, 7, 8]], dtype=np.int32)
+    found, scores = stack.score(np.array([0, 5]), given=given)
+    np.testing.assert_array_equal(found.items, given)
+    assert np.isfinite(scores).all()
+
+
+def test_the_blend_orders_where_trees_are_not_asked_for(data):
+    plain = fit_stack(data, STACK.model_copy(update={"reranker": None}))
+    assert plain.trial is None
+    rows = np.arange(5)
+    found, scores = plain.score(rows)
+    np.testing.assert_array_equal(scores, plain.blend.scores(found))
+    direct = gather(plain.sources, rows, per_source=STACK.per_source)
+    np.testing.assert_array_equal(found.items, direct.items)
+    assert wanted(direct.items, data.weights[rows]).relevant.sum() == data.weights[rows].nnz
