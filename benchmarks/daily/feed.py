@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
 import shutil
 import statistics
 import sys
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
+from benchmarks.report import Figure, write_report
 from jobs import features, ingest, validate
 from recsys_batch import columns as c
 from recsys_batch.config import load_settings
@@ -34,7 +34,6 @@ from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake
 
 PROJECT = Path(__file__).resolve().parents[2]
-REPORTS = PROJECT / "benchmarks" / "reports"
 SOURCE = PROJECT.parent / "shared" / "datasets" / "online_retail" / "by-day"
 DATASET = "online_retail"
 SEED = 11
@@ -160,13 +159,11 @@ def main() -> None:
     files = sorted(SOURCE.glob("*.csv"))[: given.files]
     command = "python -m benchmarks.daily.feed" + (f" --files {given.files}" if given.files else "")
     spark = make_session(load_settings(DATASET).spark, app="feed")
-    rows: list[dict[str, Any]] = []
+    figures: list[Figure] = []
 
-    def add(name: str, value: float, goal: float | None = None, holds: bool = True) -> None:
-        shown = round(float(value), 4)
-        row = {"name": name, "value": shown, "goal": goal, "holds": bool(holds)}
-        rows.append({**row, "command": command, "seed": SEED})
-        say(f"{name} {shown}{'' if holds else '  MISSED'}")
+    def add(name: str, value: float, goal: float | None = None, *, at_most: bool = False) -> None:
+        figures.append(Figure(name, float(value), goal, at_most))
+        say(f"{name} {figures[-1].row['value']}")
 
     def say(line: str) -> None:
         sys.stdout.write(f"{line}\n")
@@ -191,29 +188,20 @@ def main() -> None:
             spent = [each[stage] for each in fed.seconds if stage in each]
             add(f"{name}.run.median_seconds.{stage}", statistics.median(spent))
         if len(totals) >= 90:
-            ratio = flatness(fed.seconds)
-            add(f"{name}.last_30_over_30_to_60", ratio, 1.5, ratio <= 1.5)
-        same = fed.rows == whole.rows
-        add(f"{name}.conservation_equals_bulk", same, 1, same)
+            add(f"{name}.last_30_over_30_to_60", flatness(fed.seconds), 1.5, at_most=True)
+        add(f"{name}.conservation_equals_bulk", fed.rows == whole.rows, 1)
         for table in CONTENT:
-            same = fed.digests[table] == whole.digests[table]
-            add(f"{name}.{table}.digest_equals_bulk", same, 1, same)
+            add(f"{name}.{table}.digest_equals_bulk", fed.digests[table] == whole.digests[table], 1)
     spark.stop()
-    (REPORTS / "feed.json").write_text(json.dumps(rows, indent=1) + "\n")
-    lines = [
-        "# Days fed one at a time",
-        "",
-        f"`{command}`: {len(files)} files, {whole.rows.landed:,} rows, each file a run of ingest, "
+    write_report(
+        "feed",
+        figures,
+        heading="Days fed one at a time",
+        about=f"{len(files)} files, {whole.rows.landed:,} rows, each file a run of ingest, "
         "validate and features in one session.",
-        "",
-        "| figure | value | goal | holds |",
-        "|---|---|---|---|",
-    ]
-    for row in rows:
-        goal = "" if row["goal"] is None else f"{row['goal']:g}"
-        held = "" if row["goal"] is None else "yes" if row["holds"] else "no"
-        lines.append(f"| {row['name']} | {row['value']:,} | {goal} | {held} |")
-    (REPORTS / "feed.md").write_text("\n".join(lines) + "\n")
+        command=command,
+        seed=SEED,
+    )
 
 
 if __name__ == "__main__":

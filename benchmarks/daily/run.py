@@ -23,15 +23,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from benchmarks.daily.following import SEED, Published, following
+from benchmarks.report import Figure, write_report
 from recsys_batch.edge.store import store_folder
 from recsys_batch.publish.pointer import read_current
 
 COMMAND = "python -m benchmarks.daily.run"
 PROJECT = Path(__file__).resolve().parents[2]
-REPORTS = PROJECT / "benchmarks" / "reports"
 BIN = Path(sys.executable).parent
 GOALS = {"sample": 40.0, "online_retail": 60.0}  # seconds of a warm run on two cores
 _SECONDS = re.compile(r"([a-z]+) (\d+\.\d)")
@@ -41,36 +40,32 @@ _SECONDS = re.compile(r"([a-z]+) (\d+\.\d)")
 class Report:
     """The figures of one run of this command, in the order taken."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
 
-    def add(self, name: str, value: float, goal: float | None = None, holds: bool = True) -> None:
-        """Add a figure; without a goal it holds by itself."""
-        shown = round(float(value), 4)
-        row = {"name": name, "value": shown, "goal": goal, "holds": bool(holds)}
-        self.rows.append({**row, "command": COMMAND, "seed": SEED})
-        sys.stdout.write(f"{name} {shown}{'' if holds else '  MISSED'}\n")
+    def add(
+        self, name: str, value: float, goal: float | None = None, *, at_most: bool = False
+    ) -> None:
+        """Add a figure, and show it."""
+        figure = Figure(name, float(value), goal, at_most)
+        self.figures.append(figure)
+        missed = "  MISSED" if figure.holds is False else ""
+        sys.stdout.write(f"{name} {figure.row['value']}{missed}\n")
         sys.stdout.flush()
 
     def write(self, load: str) -> None:
-        """Write the rows as JSON and as Markdown."""
-        (REPORTS / "daily.json").write_text(json.dumps(self.rows, indent=1) + "\n")
-        lines = [
-            "# Whole days",
-            "",
-            f"`{COMMAND}`, {os.cpu_count()} cores, Python {platform.python_version()}, seed "
-            f"{SEED}. Load of the machine (1, 5, 15 minutes) before: {load}; after: {_load()}.",
-            "Seconds of a run are the process's, from its start to its end; those of a stage are "
-            "the command's own. *After* compares the published lists with what users did on the "
-            "days after, against popularity as it stood (`popular`) and plain counts (`counted`).",
-            "",
-            "| figure | value | goal | holds |",
-            "|---|---|---|---|",
-        ]
-        for row in self.rows:
-            goal = "" if row["goal"] is None else f"{row['goal']:g}"
-            held = "" if row["goal"] is None else "yes" if row["holds"] else "no"
-            lines.append(f"| {row['name']} | {row['value']:,} | {goal} | {held} |")
-        (REPORTS / "daily.md").write_text("\n".join(lines) + "\n")
+        """Write the report."""
+        write_report(
+            "daily",
+            self.figures,
+            heading="Whole days",
+            about=f"{os.cpu_count()} cores, Python {platform.python_version()}. Load of the "
+            f"machine (1, 5, 15 minutes) before: {load}; after: {_load()}. Seconds of a run are "
+            "the process's, from its start to its end; those of a stage are the command's own. "
+            "*After* compares the published lists with what users did on the days after, against "
+            "popularity as it stood (`popular`) and plain counts (`counted`).",
+            command=COMMAND,
+            seed=SEED,
+        )
 
 
 @dataclass
@@ -111,7 +106,7 @@ class Bench:
         )
         seconds = time.perf_counter() - began
         title = f"{self.dataset}.{name}.seconds"
-        self.report.add(title, seconds, goal, goal is None or seconds <= goal)
+        self.report.add(title, seconds, goal, at_most=True)
         stages = printed.rpartition("seconds: ")[2].partition(";")[0]
         for stage, spent in _SECONDS.findall(stages):
             self.report.add(f"{title}.{stage}", float(spent))
@@ -128,16 +123,16 @@ class Bench:
         live = self.run("warm", day, goal, "--again")
         now = {path.name: path.read_bytes() for path in folder.iterdir()}
         same = live == before and was == now
-        self.report.add(f"{self.dataset}.warm.same_publication_and_edge_bytes", same, 1, same)
+        self.report.add(f"{self.dataset}.warm.same_publication_and_edge_bytes", same, 1)
 
     def conserve(self, landed: int) -> None:
         """Hold the stored counts against the rows that the files have."""
         found = json.loads(_command("status", *self._which(), "--json"))["rows"]
         for name, value in found.items():
-            goal = landed if name == "landed" else None
-            self.report.add(f"{self.dataset}.rows.{name}", value, goal, goal in (None, value))
+            self.report.add(f"{self.dataset}.rows.{name}", value)
+        self.report.add(f"{self.dataset}.rows.lost", abs(landed - found["landed"]), 0, at_most=True)
         lost = found["landed"] - sum(found[each] for each in found if each != "landed")
-        self.report.add(f"{self.dataset}.rows.unaccounted", lost, 0, lost == 0)
+        self.report.add(f"{self.dataset}.rows.unaccounted", abs(lost), 0, at_most=True)
 
     def quality(self, day: str) -> None:
         """Report the hold-out's NDCG@10 with intervals, and that of the days after."""
@@ -159,7 +154,7 @@ class Bench:
             for end in ("value", "low", "high"):
                 goal = 0.0 if end == "low" else None
                 title = f"{self.dataset}.after.ndcg@10.lists_less_{name}.{end}"
-                self.report.add(title, getattr(gain, end), goal, goal is None or gain.low > goal)
+                self.report.add(title, getattr(gain, end), goal)
 
     def _which(self) -> tuple[object, ...]:
         return ("--dataset", self.dataset, "--lake", self.lake)

@@ -1,6 +1,6 @@
 """How fast the edge is: the store's gets and puts, HTTP answers, and a rollback under load.
 
-Run it with ``python benchmarks/speed/edge.py``; about 40 seconds on two cores. Server and load
+Run it with ``python -m benchmarks.speed.edge``; about 40 seconds on two cores. Server and load
 generator get a core each where the machine has two. Peers are measured in the same run: SQLite
 for gets, and a uvicorn callable that always sends the same bytes for requests.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import hmac
-import json
 import os
 import platform
 import random
@@ -26,23 +25,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from load import Report, run_load
-
+from benchmarks.report import Figure, write_report
+from benchmarks.speed.load import Report, run_load
 from recsys_batch.edge.bodies import Item, encode_body, user_entry
 from recsys_batch.edge.datafile import write_entries
 from recsys_batch.edge.rollback import promote, rollback
 from recsys_batch.edge.service import serve
 from recsys_batch.edge.store import EdgeStore, build_store, store_folder
 
-COMMAND = "python benchmarks/speed/edge.py"
+COMMAND = "python -m benchmarks.speed.edge"
 SEED = 20260101
 KEYS, VALUE_BYTES = 100_000, 861
 USERS, ITEMS, ASKED = 20_000, 100, 10
 CONNECTIONS, SECONDS = 16, 5.0
-REPORTS = Path(__file__).resolve().parent.parent / "reports"
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-Row = dict[str, Any]
 
 
 def user_key(user: str) -> str:
@@ -55,19 +51,6 @@ def seeded() -> random.Random:
     return random.Random(SEED)  # noqa: S311
 
 
-def row(name: str, value: float, goal: float | None, *, at_most: bool = False) -> Row:
-    """Return one figure; without a goal it is a peer's and holds by itself."""
-    holds = goal is None or (value <= goal if at_most else value >= goal)
-    return {
-        "name": name,
-        "value": round(value, 4),
-        "goal": goal,
-        "holds": holds,
-        "command": COMMAND,
-        "seed": SEED,
-    }
-
-
 def best_rate(count: int, act: Callable[[], object], repeats: int = 3) -> float:
     """Return the best of some repeats, in acts a second."""
     seconds = []
@@ -78,7 +61,7 @@ def best_rate(count: int, act: Callable[[], object], repeats: int = 3) -> float:
     return count / min(seconds)
 
 
-def store_rows(folder: Path) -> list[Row]:
+def store_rows(folder: Path) -> list[Figure]:
     """Measure puts and gets of the published protocol: 100k keys of 861 bytes."""
     draw = seeded()
     keys = sorted(user_entry(draw.randbytes(16).hex()) for _ in range(KEYS))
@@ -103,11 +86,11 @@ def store_rows(folder: Path) -> list[Row]:
             KEYS, lambda: [database.execute(query, (key,)).fetchone()[0] for key in asked]
         )
     return [
-        row("edge.store.gets_per_second", get, 360_000),
-        row("edge.store.gets_per_second.peer_sqlite", sqlite, None),
-        row("edge.store.gets_over_sqlite", get / sqlite, 360 / 213),
-        row("edge.store.puts_per_second.with_digest_and_fsync", put, 449_000),
-        row("edge.store.entries_per_second.built_read_back_and_hashed", built, None),
+        Figure("edge.store.gets_per_second", get, 360_000),
+        Figure("edge.store.gets_per_second.peer_sqlite", sqlite),
+        Figure("edge.store.gets_over_sqlite", get / sqlite, 360 / 213),
+        Figure("edge.store.puts_per_second.with_digest_and_fsync", put, 449_000),
+        Figure("edge.store.entries_per_second.built_read_back_and_hashed", built),
     ]
 
 
@@ -131,9 +114,12 @@ def entries(publication: str) -> Iterator[tuple[str, bytes]]:
 
 @contextmanager
 def server(*arguments: str) -> Iterator[int]:
-    """Run this file as a server process on the first core; yields its port."""
+    """Run this module as a server process on the first core; yields its port."""
     process = subprocess.Popen(
-        [sys.executable, __file__, *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "benchmarks.speed.edge", *arguments],
+        cwd=Path(__file__).resolve().parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -143,7 +129,7 @@ def server(*arguments: str) -> Iterator[int]:
         process.wait()
 
 
-def http_rows(folder: Path) -> list[Row]:
+def http_rows(folder: Path) -> list[Figure]:
     """Measure answers a second and their latency, and the same of a bare callable."""
     home = folder / "home"
     for name in ("p1", "p2"):
@@ -170,37 +156,25 @@ def http_rows(folder: Path) -> list[Row]:
         swap = run_load(port, paths, connections=CONNECTIONS, seconds=2.5, during=move)
     last_old = max(when for when, publication in swap.publications if publication == b"p2")
     return [
-        row("edge.http.requests_per_second", ours.rate, 10_000),
-        row("edge.http.requests_per_second.peer_bare_uvicorn", bare.rate, None),
-        row("edge.http.share_of_bare_uvicorn", ours.rate / bare.rate, 0.5),
-        row("edge.http.p50_milliseconds", 1000 * statistics.median(ours.seconds), None),
-        row("edge.http.p99_milliseconds", 1000 * ours.quantile(0.99), 10, at_most=True),
-        row("edge.http.errors", ours.errors + swap.errors, 0, at_most=True),
-        row("edge.rollback.seconds_under_load", last_old - moved[0], 1.0, at_most=True),
+        Figure("edge.http.requests_per_second", ours.rate, 10_000),
+        Figure("edge.http.requests_per_second.peer_bare_uvicorn", bare.rate),
+        Figure("edge.http.share_of_bare_uvicorn", ours.rate / bare.rate, 0.5),
+        Figure("edge.http.p50_milliseconds", 1000 * statistics.median(ours.seconds)),
+        Figure("edge.http.p99_milliseconds", 1000 * ours.quantile(0.99), 10, at_most=True),
+        Figure("edge.http.errors", ours.errors + swap.errors, 0, at_most=True),
+        Figure("edge.rollback.seconds_under_load", last_old - moved[0], 1.0, at_most=True),
     ]
 
 
-def write_reports(rows: list[Row]) -> None:
-    """Write the rows as JSON and as a Markdown table."""
-    REPORTS.mkdir(exist_ok=True)
-    (REPORTS / "edge.json").write_text(json.dumps(rows, indent=1) + "\n")
-    lines = [
-        "# Edge speed",
-        "",
-        f"`{COMMAND}`, {os.cpu_count()} cores, Python {platform.python_version()}, seed {SEED}.",
-        f"Store: {KEYS:,} keys of {VALUE_BYTES} bytes, a transaction a get. HTTP: {USERS:,} users,",
-        f"{ITEMS} items stored and {ASKED} answered, {CONNECTIONS} keep-alive connections, an HMAC",
-        "a request, server and generator on a core each. Rollback: from the command's start to",
-        "the last answer of the old publication.",
-        "",
-        "| figure | value | goal | holds |",
-        "|---|---|---|---|",
-    ]
-    for each in rows:
-        goal = "" if each["goal"] is None else f"{each['goal']:,.4g}"
-        holds = "" if each["goal"] is None else "yes" if each["holds"] else "**no**"
-        lines.append(f"| {each['name']} | {each['value']:,} | {goal} | {holds} |")
-    (REPORTS / "edge.md").write_text("\n".join(lines) + "\n")
+def about() -> str:
+    """Say what was measured, and on what."""
+    return (
+        f"{os.cpu_count()} cores, Python {platform.python_version()}. Store: {KEYS:,} keys of "
+        f"{VALUE_BYTES} bytes, a transaction a get. HTTP: {USERS:,} users, {ITEMS} items stored "
+        f"and {ASKED} answered, {CONNECTIONS} keep-alive connections, an HMAC a request, server "
+        "and generator on a core each. Rollback: from the command's start to the last answer of "
+        "the old publication."
+    )
 
 
 def announce(url: str) -> None:
@@ -242,12 +216,15 @@ def main() -> None:
         serve(Path(arguments.serve), user_key=user_key, announce=announce)
         return
     with tempfile.TemporaryDirectory() as folder:
-        rows = store_rows(Path(folder))
+        figures = store_rows(Path(folder))
         # Children take the first core themselves; the parent, who asks, keeps the last.
-        rows += http_rows(Path(folder))
-    write_reports(rows)
-    sys.stdout.write((REPORTS / "edge.md").read_text())
-    sys.exit(0 if all(each["holds"] for each in rows) else 1)
+        figures += http_rows(Path(folder))
+    sys.stdout.write(
+        write_report(
+            "edge", figures, heading="Edge speed", about=about(), command=COMMAND, seed=SEED
+        )
+    )
+    sys.exit(1 if any(each.holds is False for each in figures) else 0)
 
 
 if __name__ == "__main__":

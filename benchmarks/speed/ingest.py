@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import json
 import os
 import shlex
 import shutil
@@ -24,10 +23,10 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pyspark.sql import SparkSession
 
+from benchmarks.report import REPORTS, Figure, ratio, write_report
 from recsys_batch.config import Dataset, SparkSettings, load_settings
 from recsys_batch.ingest.batch import sources, take
 from recsys_batch.ingest.pseudonyms import PseudonymKey
@@ -74,7 +73,7 @@ def ours(spark: SparkSession, dataset: Dataset, landing: Path, home: Path) -> in
 
 def measure(
     spark: SparkSession, dataset: Dataset, landing: Path, rounds: int, below: Path
-) -> tuple[list[dict[str, Any]], int]:
+) -> tuple[list[Figure], int]:
     """Run both in turn; return the report's rows, and how many records there were."""
     runs: dict[str, Callable[[Path, Path], int]] = {
         "ours": lambda folder, home: ours(spark, dataset, folder, home),
@@ -96,30 +95,13 @@ def measure(
             shutil.rmtree(home)
     if records["ours"] != records["plain"]:
         raise AssertionError(f"they did not read the same: {records}")
-    rows = [
-        _row(f"{name}, records a second", records[name] / statistics.median(spent), None)
+    figures = [
+        Figure(f"{name}, records a second", records[name] / statistics.median(spent))
         for name, spent in seconds.items()
     ]
-    ratios = [a / b for a, b in zip(seconds["ours"], seconds["plain"], strict=True)]
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} rounds"
-    rows.append(_row(f"ours / plain, time of one run ({spread})", statistics.median(ratios), GOAL))
-    return rows, records["ours"]
-
-
-def _row(name: str, value: float, goal: float | None) -> dict[str, Any]:
-    holds = None if goal is None else value <= goal
-    return {"name": name, "value": round(value, 3), "goal": goal, "holds": holds}
-
-
-def markdown(rows: list[dict[str, Any]], title: str, command: str) -> str:
-    """Write the rows as a table under a heading."""
-    lines = ["# Ingest", "", title, "", f"`{command}`", ""]
-    lines += ["| what | value | goal | holds |", "|---|---|---|---|"]
-    for row in rows:
-        goal = "" if row["goal"] is None else f"<= {row['goal']:g}"
-        holds = {None: "", True: "yes", False: "no"}[row["holds"]]
-        lines.append(f"| {row['name']} | {row['value']:,.2f} | {goal} | {holds} |")
-    return "\n".join([*lines, ""])
+    name = "ours / plain, time of one run"
+    figures.append(ratio(name, seconds["ours"], seconds["plain"], GOAL, at_most=True))
+    return figures, records["ours"]
 
 
 def _arguments() -> argparse.Namespace:
@@ -128,7 +110,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/reports")
+    parser.add_argument("--out", type=Path, default=REPORTS)
     return parser.parse_args()
 
 
@@ -144,20 +126,24 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="recsys-batch-ingest-") as name:
             dataset = load_settings("sample").dataset
-            rows, records = measure(spark, dataset, landing, given.rounds, Path(name))
+            figures, records = measure(spark, dataset, landing, given.rounds, Path(name))
     finally:
         spark.stop()
     command = shlex.join(["python", "-m", "benchmarks.speed.ingest", *sys.argv[1:]])
-    rows = [row | {"command": command, "seed": given.seed} for row in rows]
-    title = (
+    about = (
         f"{records:,} simulated records in {len(files)} CSV files of {size / 1e6:.0f} MB in all; "
         f"Spark {settings.master} with {settings.driver_memory}; {os.cpu_count()} cores, load of "
         f"the machine before the run {load:.1f}."
     )
-    text = markdown(rows, title, command)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "ingest.json").write_text(json.dumps(rows, indent=2) + "\n")
-    (given.out / "ingest.md").write_text(text)
+    text = write_report(
+        "ingest",
+        figures,
+        heading="Ingest",
+        about=about,
+        command=command,
+        seed=given.seed,
+        folder=given.out,
+    )
     sys.stdout.write(text)
 
 

@@ -12,7 +12,6 @@ project's root:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import statistics
@@ -35,6 +34,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from benchmarks.report import REPORTS, Figure, ratio, write_report
 from recsys_batch.topn import reference, top_n
 from recsys_batch.topn.engine import cores
 from recsys_batch.topn.jit import HAS_INT8
@@ -186,27 +186,28 @@ def is_exact(problem: Problem, n: int, seed: int) -> bool:
     return same_rows and scores[chosen].tobytes() == expected_scores.tobytes()
 
 
-def measure(problem: Problem, n: int, rounds: int, seed: int) -> list[dict[str, Any]]:
-    """Run all contenders in turn; return the report's rows."""
+def measure(problem: Problem, n: int, rounds: int, seed: int) -> list[Figure]:
+    """Run all contenders in turn; return the report's figures."""
     found = contenders(problem, n)
     times: dict[str, list[float]] = {name: [] for name in found}
     for _ in range(rounds):
         for name, (_, run) in found.items():
             times[name].append(seconds(run))
     users = len(problem.users)
-    rows: list[dict[str, Any]] = [
-        _row(f"{name}, users a second ({found[name][0]})", users / statistics.median(spent), None)
-        for name, spent in times.items()
-    ]
-    rows.append(_ratio("kernel / implicit", times["kernel"], times["implicit"], 2.5))
-    rows.append(_ratio("kernel / product", times["kernel"], times["product"], 0.85))
-    rows.append(core_ratio(first_users(problem, CORE_USERS), n, rounds))
     exact = float(is_exact(problem, n, seed))
-    rows.append(_row(f"share of {CHECKED_USERS} users' lists equal to the reference", exact, 1.0))
-    return rows
+    return [
+        *(
+            Figure(f"{name}, users a second ({found[name][0]})", users / statistics.median(spent))
+            for name, spent in times.items()
+        ),
+        ratio("kernel / implicit", times["implicit"], times["kernel"], 2.5),
+        ratio("kernel / product", times["product"], times["kernel"], 0.85),
+        core_ratio(first_users(problem, CORE_USERS), n, rounds),
+        Figure(f"share of {CHECKED_USERS} users' lists equal to the reference", exact, 1.0),
+    ]
 
 
-def core_ratio(problem: Problem, n: int, rounds: int) -> dict[str, Any]:
+def core_ratio(problem: Problem, n: int, rounds: int) -> Figure:
     """Compare kernel and product, a thread each, by processor time."""
     ours(problem, n, 1)
     product(problem, PRODUCT_TILES[0], 1, 1)
@@ -219,29 +220,7 @@ def core_ratio(problem: Problem, n: int, rounds: int) -> dict[str, Any]:
     ]
     kernel, dense = zip(*spent, strict=True)
     name = "kernel / product, processor time of one thread"
-    return _ratio(name, list(kernel), list(dense), 0.85)
-
-
-def _ratio(name: str, kernel: list[float], other: list[float], goal: float) -> dict[str, Any]:
-    ratios = [b / a for a, b in zip(kernel, other, strict=True)]
-    spread = f"{min(ratios):.2f} to {max(ratios):.2f} in {len(ratios)} rounds"
-    return _row(f"{name} ({spread})", statistics.median(ratios), goal)
-
-
-def _row(name: str, value: float, goal: float | None) -> dict[str, Any]:
-    holds = None if goal is None else value >= goal
-    return {"name": name, "value": round(value, 3), "goal": goal, "holds": holds}
-
-
-def markdown(rows: list[dict[str, Any]], title: str, command: str) -> str:
-    """Write the rows as a table under a heading."""
-    lines = ["# Top-N kernel", "", title, "", f"`{command}`", ""]
-    lines += ["| what | value | goal | holds |", "|---|---|---|---|"]
-    for row in rows:
-        goal = "" if row["goal"] is None else f">= {row['goal']:g}"
-        holds = {None: "", True: "yes", False: "no"}[row["holds"]]
-        lines.append(f"| {row['name']} | {row['value']:,.2f} | {goal} | {holds} |")
-    return "\n".join([*lines, ""])
+    return ratio(name, dense, kernel, 0.85)
 
 
 def _arguments() -> argparse.Namespace:
@@ -254,7 +233,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--n", type=int, default=100, help="length of the lists")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/reports")
+    parser.add_argument("--out", type=Path, default=REPORTS)
     return parser.parse_args()
 
 
@@ -266,19 +245,23 @@ def main() -> None:
         problem = first_users(gowalla_problem(given.data, given.dims, given.seed), given.users)
     else:
         problem = random_problem(given.users or 20_000, given.items, given.dims, given.seed)
-    rows = measure(problem, given.n, given.rounds, given.seed)
+    figures = measure(problem, given.n, given.rounds, given.seed)
     command = shlex.join(["python", "-m", "benchmarks.speed.kernel", *sys.argv[1:]])
-    rows = [row | {"command": command, "seed": given.seed} for row in rows]
-    title = (
+    about = (
         f"{given.factors} factors: {len(problem.users):,} users x {len(problem.items):,} items x "
         f"{problem.items.shape[1]} dimensions, N = {given.n}, seen items excluded; "
         f"{cores()} cores, load of the machine before the run {load:.1f}; "
         f"first pass in {'int8' if HAS_INT8 else 'float32'}."
     )
-    text = markdown(rows, title, command)
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "kernel.json").write_text(json.dumps(rows, indent=2) + "\n")
-    (given.out / "kernel.md").write_text(text)
+    text = write_report(
+        "kernel",
+        figures,
+        heading="Top-N kernel",
+        about=about,
+        command=command,
+        seed=given.seed,
+        folder=given.out,
+    )
     sys.stdout.write(text)
 
 

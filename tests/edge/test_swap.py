@@ -66,7 +66,7 @@ def test_swapping_under_load_never_mixes_and_never_fails(tmp_path):
 
 
 def test_a_rollback_under_load_is_everywhere_in_seconds_and_audited(tmp_path):
-    """Within one second where nothing else runs, which `benchmarks/speed/edge.py` holds it to."""
+    """Within one second where nothing else runs, which `benchmarks.speed.edge` holds it to."""
     seconds = 3
     for name in ("p1", "p2"):
         build(tmp_path, name)

@@ -16,14 +16,13 @@ def test_a_small_run_gives_its_rows(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2])
-    from benchmarks.speed.ingest import markdown, measure
+    from benchmarks.speed.ingest import measure
 
     simulate(shop_settings("shop", {"users": 100, "days": 2, "seed": 3}), out=tmp_path)
     landing, dataset = tmp_path / "landing", load_settings("sample").dataset
     lines = [path.read_text().count("\n") - 1 for path in (landing / "events").iterdir()]
-    rows, records = measure(spark, dataset, landing, 1, tmp_path)
+    figures, records = measure(spark, dataset, landing, 1, tmp_path)
     assert records == sum(lines)
-    assert [row["goal"] for row in rows] == [None, None, 2.0]
-    assert rows[-1]["holds"] == (rows[-1]["value"] <= 2.0)
-    assert all(row["value"] > 0 for row in rows)
-    assert "| <= 2 |" in markdown(rows, "title", "command")
+    assert [each.goal for each in figures] == [None, None, 2.0]
+    assert figures[-1].holds == (figures[-1].value <= 2.0)
+    assert all(each.value > 0 for each in figures)
