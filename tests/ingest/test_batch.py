@@ -272,7 +272,13 @@ def test_no_raw_user_id_lies_past_bronze(dirty: Shop) -> None:
     )
     owned = {"run_id": "r", "part": "full"}
     until = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
-    known = users(state, profile_versions(lake.read("profiles")), until=until)
+    known = users(
+        state,
+        profile_versions(lake.read("profiles")),
+        until=until,
+        acts=["purchase"],
+        sequence_length=5,
+    )
     for table, frame in (("interactions", pairs), ("users", known)):
         for column, value in owned.items():
             frame = frame.withColumn(column, F.lit(value))

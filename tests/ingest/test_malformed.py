@@ -1,4 +1,4 @@
-"""A hundred thousand malformed lines: each quarantined for its own reason, none lost, none taken.
+"""Malformed lines by the ten thousand: each quarantined for its reason, none lost, none taken.
 
 A line is a good one of which one thing was broken, in one of the ways that its reason covers.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from faults.soak import TIMES
 from pyspark.sql import SparkSession
 
 from recsys_batch.contracts.rules import EVENT_RULES
@@ -19,7 +20,7 @@ from .shops import Shop, shop
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
-SEED, MALFORMED, FILES = 4, 100_000, 5
+SEED, MALFORMED, FILES = 4, 10_000 * TIMES, 5
 COLUMNS = ("id", "ts", "kind", "u", "i", "v", "q", "p", "pos", "prob", "ok")
 LIMITS = {"max_value": 5000, "max_quantity": 100, "max_price": 900}
 MAPPING = shop(
