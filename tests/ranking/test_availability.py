@@ -51,7 +51,8 @@ def test_lists_of_a_day_hold_what_is_on_offer_then(spark, until: dt.datetime) ->
         spark.createDataFrame(vectors, "item_id STRING, factors ARRAY<FLOAT>").toArrow(),
         popularity(state, until=until.date(), decay=clocks.popularity, weights=WEIGHTS).toArrow(),
     )
-    people = users(state, profile_versions(profiles(spark)), until=until)
+    nobody = profile_versions(profiles(spark))
+    people = users(state, nobody, until=until, acts=["purchase"], sequence_length=5)
     pairs = interactions(
         state, until=until.date(), decay=clocks.interest, weights=WEIGHTS, seen_types=[]
     )
