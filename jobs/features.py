@@ -8,7 +8,7 @@ from recsys_batch import columns as c
 from recsys_batch.contracts.suites import interactions_suite
 from recsys_batch.contracts.verdicts import require
 from recsys_batch.features.history import day_end
-from recsys_batch.features.inputs import run_inputs
+from recsys_batch.features.inputs import Inputs
 from recsys_batch.features.remembered import past_state
 from recsys_batch.features.state import Clock
 from recsys_batch.features.suspects import run_suspects, suspects_sentence, without_suspects
@@ -24,7 +24,7 @@ def run(job: Job) -> None:
     opened, lake, settings = job.open_run(), job.lake, job.settings
     until, cutoff = day_end(job.day), cutoff_of(job.day, settings)
     job.progress("reading what is new", 0, 0)
-    seen = run_inputs(lake, until=until, horizon=opened.horizon)
+    seen = Inputs(lake, until=until, horizon=opened.horizon)
     before = run_before(job.home, opened, checked="interactions")
     days = touched_days(job.home, opened, before)
     limits = settings.dataset.limits

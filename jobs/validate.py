@@ -8,7 +8,7 @@ from recsys_batch import columns as c
 from recsys_batch.contracts.suites import events_suite
 from recsys_batch.contracts.verdicts import require
 from recsys_batch.features.history import day_end
-from recsys_batch.features.inputs import run_inputs
+from recsys_batch.features.inputs import Inputs
 from recsys_batch.ingest.days import count_batches, inputs_digest, require_events, touched_days
 from recsys_batch.ingest.freshness import check_freshness, source_ages
 from recsys_batch.job import Job, main
@@ -24,7 +24,7 @@ def run(job: Job) -> Run:
     complete = max((row[c.BATCH_SEQ] for row in batches), default=0)
     horizon = complete if job.horizon is None else min(job.horizon, complete)
     count_batches(lake, horizon=horizon)
-    seen = run_inputs(lake, until=until, horizon=horizon)
+    seen = Inputs(lake, until=until, horizon=horizon)
     digest, rows = inputs_digest(job.home, last_day=job.day, horizon=horizon, heeded=seen.heeded())
     require_events(lake, rows, last_day=job.day)
     opened = make_run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
@@ -18,23 +19,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Tables of the lake as far as a run sees them.
+    """What a run that ends at `until` sees of the batches up to `horizon`; read when asked for."""
 
-    Attributes
-    ----------
-    events
-        Those before the day's end.
-    items, profiles
-        What was stated to hold from before the day's end on.
-    refused
-        Who refuses what by all that was stated up to the horizon, of whatever time
-        (`recsys_batch.features.consent.refusals`).
-    """
+    lake: Lake
+    until: dt.datetime
+    horizon: int
 
-    events: DataFrame
-    items: DataFrame
-    profiles: DataFrame
-    refused: DataFrame
+    @cached_property
+    def events(self) -> DataFrame:
+        """Those before the day's end."""
+        return visible_events(self.lake.read("events"), until=self.until, horizon=self.horizon)
+
+    @cached_property
+    def items(self) -> DataFrame:
+        """What the catalogue stated to hold from before the day's end on."""
+        return known_rows(self.lake.read("catalogue"), until=self.until, horizon=self.horizon)
+
+    @cached_property
+    def profiles(self) -> DataFrame:
+        """What was stated of users to hold from before the day's end on."""
+        return known_rows(self.lake.read("profiles"), until=self.until, horizon=self.horizon)
+
+    @cached_property
+    def refused(self) -> DataFrame:
+        """Who refuses what by all that was stated up to the horizon, of whatever time."""
+        return refusals(self.lake.read("consents"), horizon=self.horizon)
 
     def heeded(self) -> str:
         """Digest of the refusals that count: those of users who have an event.
@@ -44,13 +53,3 @@ class Inputs:
         if self.refused.isEmpty():  # then nobody's events are looked through
             return digest_of(self.refused.columns, [])[0]
         return frame_digest(self.refused.join(self.events, c.USER_KEY, how="left_semi"))[0]
-
-
-def run_inputs(lake: Lake, *, until: dt.datetime, horizon: int) -> Inputs:
-    """What a run that ends at `until` sees of the batches up to `horizon`."""
-    return Inputs(
-        events=visible_events(lake.read("events"), until=until, horizon=horizon),
-        items=known_rows(lake.read("catalogue"), until=until, horizon=horizon),
-        profiles=known_rows(lake.read("profiles"), until=until, horizon=horizon),
-        refused=refusals(lake.read("consents"), horizon=horizon),
-    )

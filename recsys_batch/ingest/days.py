@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,19 +75,24 @@ def inputs_digest(home: Path, *, last_day: dt.date, horizon: int, heeded: str) -
     heeded
         Digest of the refusals of consent that count.
     """
-    found = {}
+    found, known = {}, read_rows(home, _LEDGER)
     for table in ("events", "catalogue", "profiles"):
-        seen = _visible(home, table, last_day=last_day, horizon=horizon)
+        seen = _visible(known, table, last_day=last_day, horizon=horizon)
         content = tuple(name for name in TABLES[table].names if name != c.BATCH_SEQ)
         found[table] = digest_of(content, [(row[ROWS], row[FIRST], row[SECOND]) for row in seen])
     digest = content_digest(*(each for each, _ in found.values()), heeded)
     return digest, found["events"][1]
 
 
-def newest_time(home: Path, table: str, *, last_day: dt.date, horizon: int) -> dt.datetime | None:
-    """The latest time of a table's rows up to a day; None where they have no time."""
-    seen = _visible(home, table, last_day=last_day, horizon=horizon)
-    return max((row[_NEWEST] for row in seen if row[_NEWEST] is not None), default=None)
+def newest_times(home: Path, *, last_day: dt.date, horizon: int) -> dict[str, dt.datetime | None]:
+    """The latest time of each table's rows up to a day; None where they have no time."""
+    known = read_rows(home, _LEDGER)
+    newest = {}
+    for table in _TIMES:
+        seen = _visible(known, table, last_day=last_day, horizon=horizon)
+        times = (row[_NEWEST] for row in seen if row[_NEWEST] is not None)
+        newest[table] = max(times, default=None)
+    return newest
 
 
 def require_events(lake: Lake, rows: int, *, last_day: dt.date) -> None:
@@ -116,7 +121,8 @@ def touched_days(home: Path, run: Run, before: Run | None) -> tuple[dt.date, ...
     before
         None: every day is new.
     """
-    seen = list(_visible(home, "events", last_day=run.as_of, horizon=run.horizon))
+    known = read_rows(home, _LEDGER)
+    seen = list(_visible(known, "events", last_day=run.as_of, horizon=run.horizon))
     fresh = {
         row[_DAY]
         for row in seen
@@ -126,8 +132,10 @@ def touched_days(home: Path, run: Run, before: Run | None) -> tuple[dt.date, ...
 
 
 def _visible(
-    home: Path, table: str, *, last_day: dt.date, horizon: int
+    known: Iterable[dict[str, Any]], table: str, *, last_day: dt.date, horizon: int
 ) -> Iterator[dict[str, Any]]:
-    for row in read_rows(home, _LEDGER, table=table):
-        if row[c.BATCH_SEQ] <= horizon and (row[_DAY] is None or row[_DAY] <= last_day):
+    """Of the ledger's rows those of a table that a run sees."""
+    for row in known:
+        seen = row[_DAY] is None or row[_DAY] <= last_day
+        if row["table"] == table and row[c.BATCH_SEQ] <= horizon and seen:
             yield row

@@ -15,7 +15,7 @@ from recsys_batch import columns as c
 from recsys_batch.config import Dataset, Freshness, SourceName
 from recsys_batch.errors import StaleSourceError
 from recsys_batch.ingest.batch import landings, sources
-from recsys_batch.ingest.days import newest_time
+from recsys_batch.ingest.days import newest_times
 from recsys_batch.lake.ledger import replace_rows
 from recsys_batch.lake.logs import LOG
 
@@ -47,11 +47,12 @@ def source_ages(
         A row of `freshness` a source, without the run.
     """
     batches, until = list(batches), dt.datetime.combine(day, dt.time(), dt.UTC) + _DAY
+    newest = newest_times(home, last_day=day, horizon=horizon)
     return [
         judged_age(
             source.name,
             until=until,
-            newest=newest_time(home, source.table, last_day=day, horizon=horizon),
+            newest=newest[source.table],
             landed=max((row[c.TAKEN_AT] for row in landings(batches, source.name)), default=None),
             limits=dataset.freshness.get(source.name, Freshness()),
         )

@@ -83,7 +83,6 @@ def _use(spark: SparkSession, work: Path) -> None:
     joined.union(joined).distinct().orderBy(F.desc("since"), "key").toArrow()
     found.join(sums.select("key"), "key", how="left_anti").count()
     found.select("a").mapInArrow(lambda batches: batches, "a INT").collect()
-    spark.read.format("delta")
     spark.createDataFrame([("a", 1)], "k STRING, v INT").repartition(2, "k").toLocalIterator()
 
 

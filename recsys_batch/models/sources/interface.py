@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
-from recsys_batch.errors import ContractError
+from recsys_batch.errors import ContractError, InputDataError
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Rows: TypeAlias = npt.NDArray[np.integer]
@@ -52,6 +52,16 @@ class SourceData:
                     where="SourceData",
                     fix="give one each, in the matrix's order",
                 )
+
+    def require_ages(self, *, where: str) -> Floats:
+        """The ages; raise `InputDataError`, naming the setting that needs them, without any."""
+        if self.ages is None:
+            raise InputDataError(
+                "interactions have no ages",
+                where=where,
+                fix="give the ages of the interactions, or no half-life",
+            )
+        return self.ages
 
 
 class FittedSource(Protocol):

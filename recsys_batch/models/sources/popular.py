@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from recsys_batch.errors import InputDataError
 from recsys_batch.models.sources.interface import (
     Floats,
     Positive,
@@ -51,13 +50,8 @@ def item_popularity(data: SourceData, *, half_life_days: float | None) -> Floats
     """
     weights = data.weights.data.astype(np.float64)
     if half_life_days is not None:
-        if data.ages is None:
-            raise InputDataError(
-                "interactions have no ages",
-                where=f"half_life_days {half_life_days}",
-                fix="give the ages of the interactions, or no half-life",
-            )
-        weights *= np.exp2(-data.ages.astype(np.float64) / half_life_days)
+        ages = data.require_ages(where=f"half_life_days {half_life_days}")
+        weights *= np.exp2(-ages.astype(np.float64) / half_life_days)
     items = data.weights.shape[1]
     summed = np.bincount(data.weights.indices, weights=weights, minlength=items)
     return summed.astype(np.float32)

@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from recsys_batch.errors import InputDataError
 from recsys_batch.models.sources.interface import (
     Floats,
     Positive,
@@ -30,13 +29,8 @@ class RepeatSettings(SourceSettings):
         """Decay the weights by the age of each pair's last event."""
         own = data.weights.astype(np.float32)
         if self.half_life_days is not None:
-            if data.ages is None:
-                raise InputDataError(
-                    "interactions have no ages",
-                    where=f"repeat.half_life_days {self.half_life_days}",
-                    fix="give the ages of the interactions, or no half-life",
-                )
-            own.data *= np.exp2(-data.ages / np.float32(self.half_life_days))
+            ages = data.require_ages(where=f"repeat.half_life_days {self.half_life_days}")
+            own.data *= np.exp2(-ages / np.float32(self.half_life_days))
         return Repeat(own)
 
 
