@@ -3,46 +3,54 @@
 from __future__ import annotations
 
 from recsys_batch import columns as c
-from recsys_batch.evaluation.backtest import backtest
-from recsys_batch.evaluation.contenders import contenders
+from recsys_batch.evaluation.backtest import backtest, list_depth
 from recsys_batch.evaluation.gate import Decision, decide
 from recsys_batch.evaluation.report import quality_rows, quality_table
 from recsys_batch.job import Job, main
+from recsys_batch.lake.arrow import read_table
 from recsys_batch.lake.ledger import replace_rows
 from recsys_batch.lake.tables import TABLES
 from recsys_batch.models.champion import log_metrics
-from recsys_batch.models.recipes import recipe_digest, stored_recipe
-from recsys_batch.models.training import fit_factors
+from recsys_batch.models.recipes import POPULAR, stored_recipe
 from recsys_batch.publish.pointer import read_current
+from recsys_batch.ranking.backtest import make_holdout, model_lists
+from recsys_batch.ranking.model import fit_model, load_model
+from recsys_batch.ranking.stored import model_path
 
 
 def run(job: Job) -> Decision:
     """Score the run's recipe on the held-out days, decide, and store metrics and decision."""
-    opened, lake, settings = job.open_run(), job.lake, job.settings
+    opened, settings = job.open_run(), job.settings
     run_id, live = opened.run_id, read_current(job.home)
-    pairs = lake.read("interactions", run_id=run_id, part="train").toArrow()
-    champion, fitted = stored_recipe(job.home, live) if live else None, None
-    if champion is not None and champion != settings.als:
-        steps = job.steps("fitting the champion's recipe")
-        fitted = fit_factors(pairs, recipe=champion, limits=settings.features, progress=steps)
+    model = load_model(model_path(job.home, run_id, "train"))
+    champion = stored_recipe(job.home, live) if live else None
+    users = read_table(job.home, "users", (c.USER_KEY, c.REGION), run_id=run_id, part="full")
+    pairs = read_table(job.home, "holdout", (c.USER_KEY, c.ITEM_ID), run_id=run_id)
+    holdout = make_holdout(pairs, users, model.trained_on)
     job.progress("scoring", 0, 1)
-    compared = contenders(lake, run_id=run_id, champion=fitted)
-    items = lake.read("items", run_id=run_id).select(c.ITEM_ID, c.CATEGORY).toArrow()
+    n = list_depth(settings.evaluation)
+    lists = model_lists(model, holdout.rows, n=n)
+    compared = {"popularity": lists.pop(POPULAR), "lists": lists.pop("lists")}
+    if champion is not None and champion != model.recipe:
+        theirs = fit_model(model.trained_on, champion)
+        compared["champion"] = model_lists(theirs, holdout.rows, n=n)["lists"]
+    compared |= {f"{name} alone": found for name, found in lists.items()}
+    items = read_table(job.home, "items", (c.ITEM_ID, c.CATEGORY), run_id=run_id)
     scores = backtest(
-        compared.models,
-        compared.holdout,
-        interactions=pairs,
+        compared,
+        holdout,
+        model.trained_on,
         categories=items.sort_by(c.ITEM_ID)[c.CATEGORY].combine_chunks(),
         settings=settings.evaluation,
-        exclude_seen=settings.recommend.seen == "exclude",
+        exclude_seen=model.recipe.seen == "exclude",
     )
     decision = decide(
         challenger=scores["lists"],
         popularity=scores["popularity"],
         champion=scores.get("champion"),
         settings=settings.gate,
-        challenger_recipe=recipe_digest(settings.als),
-        champion_recipe=None if champion is None else recipe_digest(champion),
+        challenger_recipe=model.recipe.digest(),
+        champion_recipe=None if champion is None else champion.digest(),
     )
     rows = [{**row, c.RUN_ID: run_id} for row in quality_rows(scores)]
     stored = [{name: row[name] for name in TABLES["metrics"].names} for row in rows]

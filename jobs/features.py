@@ -17,6 +17,7 @@ from recsys_batch.ingest.days import touched_days
 from recsys_batch.job import Job, main
 from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.runs import run_before
+from recsys_batch.models.recipes import run_recipe
 
 
 def run(job: Job) -> None:
@@ -30,7 +31,12 @@ def run(job: Job) -> None:
     limits = settings.dataset.limits
     suspects = run_suspects(lake, seen.events, run=opened, before=before, days=days, limits=limits)
     job.say(suspects_sentence(read_rows(job.home, "suspects", run_id=opened.run_id)))
-    clock = Clock.of(settings, until.date())
+    recipe = run_recipe(job.home, opened.run_id)
+    clock = Clock.of(
+        until.date(),
+        interest=recipe.interest_half_life_days,
+        popularity=recipe.popularity_half_life_days,
+    )
     past = past_state(lake, clock=clock, until=cutoff, horizon=opened.horizon, suspects=suspects)
     tables = feature_tables(
         without_suspects(seen.events, suspects),
@@ -38,6 +44,7 @@ def run(job: Job) -> None:
         seen.items,
         seen.profiles,
         refused=seen.refused.persist(),
+        clock=clock,
         day=job.day,
         settings=settings,
         run_id=opened.run_id,

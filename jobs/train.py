@@ -1,39 +1,47 @@
-"""Fit ALS on the interactions and register the model as challenger."""
+"""Fit the recipe's sources on the interactions and register the model as challenger."""
 
 from __future__ import annotations
 
-from pyspark.sql import functions as F
+import pyarrow as pa
 
 from recsys_batch import columns as c
+from recsys_batch.features.tables import part_ends
 from recsys_batch.job import Job, main
+from recsys_batch.lake.arrow import replace_table
 from recsys_batch.lake.ledger import replace_rows
+from recsys_batch.lake.tables import TABLES
 from recsys_batch.models.champion import register_challenger
-from recsys_batch.models.recipes import recipe_json
+from recsys_batch.models.factors import factor_tables
+from recsys_batch.models.recipes import run_recipe
 from recsys_batch.models.serving import FactorTables
-from recsys_batch.models.training import fit_factors
+from recsys_batch.models.training import read_training
+from recsys_batch.ranking.model import fit_model
+from recsys_batch.ranking.stored import keep_latest, model_path
 
 
 def run(job: Job) -> str:
     """Fit on all events, and on those before the hold-out; return the model's version."""
-    opened, lake, recipe = job.open_run(), job.lake, job.settings.als
-    for part in ("train", "full"):
-        pairs = lake.read("interactions", run_id=opened.run_id, part=part)
-        factors = fit_factors(
-            pairs.select(c.USER_KEY, c.ITEM_ID, c.WEIGHT).toArrow(),
-            recipe=recipe,
-            limits=job.settings.features,
-            progress=job.steps(f"fitting ALS ({part})"),
-        )
-        for name, table in (("user_factors", factors.users), ("item_factors", factors.items)):
-            owned = {c.RUN_ID: opened.run_id, c.PART: part}
-            frame = lake.spark.createDataFrame(table)
-            frame = frame.withColumns({column: F.lit(value) for column, value in owned.items()})
-            lake.replace(name, frame, **owned)
-    job.progress("registering the model", 0, 1)
+    opened, lake = job.open_run(), job.lake
+    recipe = run_recipe(job.home, opened.run_id)
+    made: dict[str, list[pa.Table]] = {"user_factors": [], "item_factors": []}
+    for done, (part, until) in enumerate(part_ends(job.day, job.settings).items()):
+        job.progress(f"fitting ({part})", done, 2)
+        trained_on = read_training(job.home, run_id=opened.run_id, part=part, until=until)
+        model = fit_model(trained_on, recipe)
+        model.save(model_path(job.home, opened.run_id, part))
+        for name, table in factor_tables(trained_on, model.factors).items():
+            for column, value in ((c.RUN_ID, opened.run_id), (c.PART, part)):
+                table = table.append_column(column, pa.array([value] * len(table), pa.string()))
+            made[name].append(table.select(TABLES[name].names))
+    keep_latest(job.home)
+    for name, parts in made.items():
+        replace_table(job.home, name, pa.concat_tables(parts), run_id=opened.run_id)
+    job.progress("registering the model", 2, 3)
     version, tracked = register_challenger(
         job.home,
         job.settings,
         opened,
+        recipe,
         tables=FactorTables(
             user_factors=lake.path("user_factors"),
             user_version=lake.version("user_factors"),
@@ -42,12 +50,12 @@ def run(job: Job) -> str:
             run_id=opened.run_id,
         ),
         versions={name: lake.version(name) for name in ("events", "interactions")},
-        metrics={"users": len(factors.users), "items": len(factors.items)},
+        metrics={name: len(parts[-1]) for name, parts in made.items()},
     )
-    row = {c.RUN_ID: opened.run_id, "recipe": recipe_json(recipe)}
+    row = {c.RUN_ID: opened.run_id, "recipe": recipe.text()}
     row |= {"model_version": version, "mlflow_run": tracked}
     replace_rows(job.home, "models", [row], run_id=opened.run_id)
-    job.say(f"model {version}: ALS, {recipe.factors} factors, {recipe.iterations} iterations")
+    job.say(f"model {version}: {', '.join(recipe.sources)}")
     return version
 
 

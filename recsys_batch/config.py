@@ -35,6 +35,7 @@ CONSENT_FIELDS = frozenset(contract("consents").fields)
 Purpose = Literal["training", "personalization"]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Auto = Literal["auto"]
 
 
 class _Settings(BaseModel):
@@ -58,50 +59,75 @@ class SparkSettings(_Settings):
 class FeatureSettings(_Settings):
     """How events become interactions."""
 
-    half_life_days: Positive | None = Field(
-        90.0, description="Days after which an event counts half; null for no decay."
+    half_life_days: Positive | Auto | None = Field(
+        "auto",
+        description="Days after which an event counts half; null for no decay; auto: what the log "
+        "shows.",
     )
     window_days: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Events older than this many days weigh nothing; null weighs all."
     )
     sequence_length: int = Field(50, ge=1, description="Last actions kept of a user, latest first.")
-    min_user_items: int = Field(
-        1, ge=1, description="Users with fewer distinct items get no factors, only fallbacks."
-    )
-    min_item_users: int = Field(
-        1, ge=1, description="Items with fewer distinct users get no factors."
-    )
 
 
 class PopularitySettings(_Settings):
     """The fallback of everything."""
 
-    half_life_days: Positive = Field(
-        14.0, description="Days after which an event counts half in popularity."
+    half_life_days: Positive | Auto | None = Field(
+        "auto",
+        description="Days after which an event counts half in popularity; null for no decay; "
+        "auto: what the log shows.",
     )
 
 
-class AlsSettings(_Settings):
-    """Implicit-feedback ALS (Hu, Koren, Volinsky 2008)."""
+class ModelSettings(_Settings):
+    """The sources of candidates, and how they are weighed; what is null is chosen by the log."""
 
-    engine: Literal["implicit"] = Field(
-        "implicit", description="implicit: one machine, one CSR matrix."
+    sources: dict[str, dict[str, Any]] | None = Field(
+        None,
+        description="Settings of each source by name, as docs/models.md lists them; null: chosen.",
     )
-    factors: int = Field(64, ge=1, le=512, description="Dimensions of the factors.")
-    regularization: float = Field(
-        0.05, ge=0, description="L2 penalty; times an entity's events if scaled."
+    weights: dict[str, float] | None = Field(
+        None, description="Weight of each of `sources`; null: chosen."
     )
-    alpha: Positive = Field(10.0, description="Confidence of an interaction: 1 + alpha * weight.")
-    iterations: int = Field(15, ge=1, description="Sweeps over users and items.")
-    seed: int = Field(20260101, ge=0, description="Seed of the initial factors.")
+    per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
+
+
+class TuningSettings(_Settings):
+    """How the log is searched for what fits it, on days before the hold-out alone."""
+
+    every_days: int = Field(
+        7,
+        ge=1,
+        description="Days after which the search is made anew; sooner while the history is short: "
+        "whenever it has grown by a tenth.",
+    )
+    max_seconds: Positive = Field(
+        300.0, description="After this time nothing further is tried; what was best then holds."
+    )
+    max_users: int = Field(
+        2000, ge=1, description="Users that a validation draws, at most; of several cuts in all."
+    )
+    min_users: int = Field(
+        30, ge=1, description="Validation users below which nothing is chosen, but taken as usual."
+    )
+    max_acts: int = Field(
+        5_000_000,
+        ge=1000,
+        description="Days of a user with an item that are looked at; of a longer log a sample of "
+        "users.",
+    )
+    seed: int = Field(1, ge=0, description="Seed of the draws.")
 
 
 class RecommendSettings(_Settings):
     """What a list is."""
 
     n: int = Field(100, ge=1, le=1000, description="Items a list holds.")
-    seen: Literal["exclude", "allow"] = Field(
-        "exclude", description="exclude: items the user already acted on are left out."
+    seen: Literal["exclude", "allow", "auto"] = Field(
+        "auto",
+        description="exclude: items the user already acted on are left out; auto: as the log "
+        "shows.",
     )
     seen_types: tuple[EventType, ...] = Field(
         ("purchase", "rating"), description="Event types that make an item seen."
@@ -385,7 +411,8 @@ class Settings(_Settings):
     spark: SparkSettings = SparkSettings()
     features: FeatureSettings = FeatureSettings()
     popularity: PopularitySettings = PopularitySettings()
-    als: AlsSettings = AlsSettings()
+    model: ModelSettings = ModelSettings()
+    tuning: TuningSettings = TuningSettings()
     recommend: RecommendSettings = RecommendSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
@@ -426,7 +453,7 @@ def load_settings(
     environment
         Overlay ``conf/ENVIRONMENT.yaml``; by default ``$RECSYS_BATCH_ENV``, then ``local``.
     overrides
-        Dotted keys and values that win over every file, such as ``{"als.factors": 32}``.
+        Dotted keys and values that win over every file, such as ``{"recommend.n": 20}``.
 
     Raises
     ------

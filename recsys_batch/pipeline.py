@@ -20,7 +20,8 @@ class Stage:
     summary
         One line for help texts and docs.
     reads, writes
-        Tables of `recsys_batch.lake.tables`; ``landing``, ``edge`` and ``exports`` are folders.
+        Tables of `recsys_batch.lake.tables`; ``landing``,
+        ``fitted``, ``edge`` and ``exports`` are folders.
     """
 
     name: str
@@ -52,11 +53,17 @@ STAGES: tuple[Stage, ...] = (
         writes=("validations", "freshness", "runs", "batch_days"),
     ),
     Stage(
+        "tune",
+        "choose half-lives, sources and weights by the log itself, now and then",
+        reads=("events", "catalogue", "consents", "runs", "batch_days", "recipes"),
+        writes=("recipes",),
+    ),
+    Stage(
         "features",
         "weighted, time-decayed interactions as of the day, and the items known then",
         reads=(
             *("events", "catalogue", "profiles", "consents", "runs"),
-            *("batch_days", "states", "state_pairs", "state_facts"),
+            *("recipes", "batch_days", "states", "state_pairs", "state_facts"),
         ),
         writes=(
             *("interactions", "users", "items", "popularity", "holdout", "validations"),
@@ -65,25 +72,22 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "train",
-        "fit ALS on the interactions and register the model as challenger",
-        reads=("interactions", "runs"),
-        writes=("user_factors", "item_factors", "models"),
+        "fit the recipe's sources and register the model as challenger",
+        reads=("interactions", "users", "items", "popularity", "recipes", "runs"),
+        writes=("user_factors", "item_factors", "fitted", "models"),
     ),
     Stage(
         "recommend",
         "exact top-N for every user, region and for all; check the finished lists",
-        reads=(
-            *("user_factors", "item_factors", "interactions", "users", "items", "popularity"),
-            "runs",
-        ),
+        reads=("fitted", "interactions", "users", "items", "runs"),
         writes=("topn_user", "topn_segment", "validations"),
     ),
     Stage(
         "evaluate",
         "temporal hold-out against popularity and the champion; the gate decides",
         reads=(
-            *("user_factors", "item_factors", "interactions", "users", "items", "popularity"),
-            *("holdout", "models", "runs"),
+            *("fitted", "interactions", "users", "items", "popularity"),
+            *("holdout", "models", "recipes", "runs"),
         ),
         writes=("metrics", "decisions"),
     ),

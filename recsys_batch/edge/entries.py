@@ -34,9 +34,13 @@ def store_entries(
     segments
         level, segment, items; few enough for the driver.
     """
+    from pyspark.sql import functions as F
+
+    # What explains a score to analysts is not served.
+    served = F.transform(c.ITEMS, lambda item: item.dropFields("parts")).alias(c.ITEMS)
     # g: < r: < u:, so that the segments come first.
     fallback = []
-    for row in segments.collect():
+    for row in segments.select(c.LEVEL, c.SEGMENT, served).collect():
         key = GLOBAL_KEY if row[c.LEVEL] == "global" else region_entry(row[c.SEGMENT])
         listed = [Item(**item.asDict()) for item in row[c.ITEMS]]
         body = encode_body(
@@ -61,6 +65,6 @@ def store_entries(
                 [pa.array(keys, pa.string()), pa.array(bodies, pa.binary())], ["key", "body"]
             )
 
-    encoded = users.select(c.USER_KEY, c.ITEMS).mapInArrow(encode, _ENTRY)
+    encoded = users.select(c.USER_KEY, served).mapInArrow(encode, _ENTRY)
     for row in encoded.toLocalIterator(prefetchPartitions=True):
         yield row["key"], bytes(row["body"])

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recsys_batch import columns as c
 from recsys_batch.config import EvaluationSettings
 from recsys_batch.evaluation.scores import Scores, evaluate
-from recsys_batch.ranking.backtest import Holdout, backtest_lists
-from recsys_batch.ranking.catalog import Catalog
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+from recsys_batch.models.training import Training
+from recsys_batch.ranking.backtest import Holdout
 
 
 def backtest(
-    models: Mapping[str, tuple[DataFrame, Catalog]],
+    lists: Mapping[str, npt.NDArray[np.int32]],
     holdout: Holdout,
+    trained_on: Training,
     *,
-    interactions: pa.Table,
     categories: pa.Array,
     settings: EvaluationSettings,
     exclude_seen: bool,
@@ -32,43 +28,38 @@ def backtest(
 
     Parameters
     ----------
-    models
-        Name to (`ranking_input` of the hold-out's users, catalog with that model's factors).
-    interactions
-        Of the training part: user_key, item_id, seen.
+    lists
+        Model to its lists of the hold-out's users, users x depth (`list_depth`).
+    trained_on
+        What the models were fitted on.
     categories
-        Category of each item of the catalog, null for unknown.
+        Category of each item of the training, null for unknown.
     exclude_seen
-        Whether seen items are left out, as in production.
+        Whether the lists leave seen items out.
     """
-    catalog = next(iter(models.values()))[1]
-    depth = max(settings.k, settings.recall_k)
-    ids = pa.array(catalog.ids, pa.string())
-    columns = pc.index_in(interactions[c.ITEM_ID].combine_chunks(), value_set=ids).to_numpy()
-    popularity = np.bincount(columns, minlength=len(ids))
-    rows = pc.index_in(interactions[c.USER_KEY].combine_chunks(), value_set=holdout.users)
-    owners = pc.fill_null(rows, -1).to_numpy()
-    taken = (owners >= 0) & catalog.allowed[columns]
+    weights = trained_on.data.weights
+    depth = list_depth(settings)
+    open_ = trained_on.recommendable
+    seen = np.zeros(len(holdout.rows), dtype=np.int64)
     if exclude_seen:
-        taken &= interactions[c.SEEN].to_numpy().astype(bool)
-        seen = np.bincount(owners[taken], minlength=len(holdout.users))
-    else:
-        seen = np.zeros(len(holdout.users), dtype=np.int64)
-    warm = np.zeros(len(holdout.users), dtype=bool)
-    warm[owners[owners >= 0]] = True
+        seen = np.asarray(trained_on.seen[holdout.rows][:, open_].sum(axis=1)).ravel().astype(int)
     codes = pc.dictionary_encode(categories, null_encoding="mask").indices
-    scores = {}
-    for name, (users, known) in models.items():
-        lists = backtest_lists(users, known, holdout, n=depth, exclude_seen=exclude_seen)
-        scores[name] = evaluate(
-            lists,
+    return {
+        name: evaluate(
+            found,
             holdout.relevant,
             settings=settings,
-            item_popularity=popularity,
+            item_popularity=np.bincount(weights.indices, minlength=weights.shape[1]),
             item_categories=pc.fill_null(codes, -1).to_numpy().astype(np.int64),
-            n_items=len(ids),
-            training_users=len(pc.unique(interactions[c.USER_KEY])),
-            cold_users=~warm,
-            expected_lengths=np.minimum(depth, int(catalog.allowed.sum()) - seen),
+            n_items=weights.shape[1],
+            training_users=int((np.diff(weights.indptr) > 0).sum()),
+            cold_users=holdout.cold,
+            expected_lengths=np.minimum(depth, int(open_.sum()) - seen),
         )
-    return scores
+        for name, found in lists.items()
+    }
+
+
+def list_depth(settings: EvaluationSettings) -> int:
+    """Items that a list must hold for every metric."""
+    return max(settings.k, settings.recall_k)

@@ -20,7 +20,7 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
-from recsys_batch.config import EventType, Settings
+from recsys_batch.config import EventType
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -80,12 +80,9 @@ class Clock:
     popularity: Decay
 
     @classmethod
-    def of(cls, settings: Settings, until: dt.date) -> Clock:
-        """The clock of a run that looks back from `until`."""
-        return cls(
-            Decay.before(until, settings.features.half_life_days),
-            Decay.before(until, settings.popularity.half_life_days),
-        )
+    def of(cls, until: dt.date, *, interest: float | None, popularity: float | None) -> Clock:
+        """The clock of a run that looks back from `until`, with its half-lives in days."""
+        return cls(Decay.before(until, interest), Decay.before(until, popularity))
 
 
 def fold(events: DataFrame, clock: Clock) -> DataFrame:

@@ -28,6 +28,11 @@ def cutoff_of(day: dt.date, settings: Settings) -> dt.datetime:
     return day_end(day) - dt.timedelta(days=settings.evaluation.holdout_days)
 
 
+def part_ends(day: dt.date, settings: Settings) -> dict[str, dt.date]:
+    """Of each part of a day's features the first day that it does not look back on."""
+    return {"train": cutoff_of(day, settings).date(), "full": day_end(day).date()}
+
+
 def feature_tables(
     events: DataFrame,
     past: DataFrame,
@@ -36,6 +41,7 @@ def feature_tables(
     profiles: DataFrame,
     *,
     refused: DataFrame,
+    clock: Clock,
     day: dt.date,
     settings: Settings,
     run_id: str,
@@ -53,6 +59,8 @@ def feature_tables(
         What the run may see of them, as it was stated.
     refused
         Who refuses what: users who refuse personalization train, get no list and are not measured.
+    clock
+        The half-lives of the run's recipe.
     day
         The logical day.
 
@@ -69,7 +77,6 @@ def feature_tables(
     from pyspark.sql import functions as F
 
     until, cutoff = day_end(day), cutoff_of(day, settings)
-    clock = Clock.of(settings, until.date())
     held = events.where(F.col(c.EVENT_DATE) >= F.lit(cutoff.date())).persist()
     everything = merged(past, fold(held, clock)).persist()
     parts = {

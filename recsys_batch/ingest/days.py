@@ -84,6 +84,13 @@ def inputs_digest(home: Path, *, last_day: dt.date, horizon: int, heeded: str) -
     return digest, found["events"][1]
 
 
+def first_day(home: Path, *, horizon: int) -> dt.date:
+    """The first day of which counted batches up to `horizon` brought events; there must be one."""
+    seen = (row for row in read_rows(home, _LEDGER, table="events") if row[c.BATCH_SEQ] <= horizon)
+    first: dt.date = min(row[_DAY] for row in seen)
+    return first
+
+
 def newest_times(home: Path, *, last_day: dt.date, horizon: int) -> dict[str, dt.datetime | None]:
     """The latest time of each table's rows up to a day; None where they have no time."""
     known = read_rows(home, _LEDGER)

@@ -12,15 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from recsys_batch.lake.store import (
-    create_table,
-    has_version,
-    predicate,
-    refuse_half_written,
-    table_path,
-    unreadable,
-    unwritable,
-)
+from recsys_batch.lake.arrow import read_table, replace_table
+from recsys_batch.lake.store import has_version, refuse_half_written, table_path
 from recsys_batch.lake.tables import TABLES
 
 _KINDS = {
@@ -42,20 +35,10 @@ def read_rows(home: Path, name: str, **equal: object) -> list[dict[str, Any]]:
     LakeError
         The folder holds no readable Delta table.
     """
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
-
-    path = table_path(home, name)
-    refuse_half_written(path)
-    if not has_version(path):
+    if not has_version(table_path(home, name)):
+        refuse_half_written(table_path(home, name))
         return []
-    try:
-        # Not `to_pyarrow_table`: its threads hold Python files, and a process that ends soon after
-        # it aborts now and then ("terminate called without an active exception").
-        reader = pa.RecordBatchReader.from_stream(DeltaTable(str(path)).scan())
-        rows = reader.read_all().to_pylist()
-    except (DeltaError, OSError, pa.ArrowException) as error:
-        raise unreadable(path, error) from error
+    rows = read_table(home, name).to_pylist()
     wanted = equal.items()
     return [row for row in rows if all(row[column] == value for column, value in wanted)]
 
@@ -70,22 +53,7 @@ def replace_rows(home: Path, name: str, rows: Iterable[Mapping[str, Any]], **own
     LakeError
         The table cannot be written.
     """
-    from deltalake import write_deltalake
-    from deltalake.exceptions import DeltaError
-
-    table = TABLES[name]
-    path = table_path(home, name)
-    schema = pa.schema([(column, _KINDS[kind]) for column, kind, _ in table.columns])
-    data = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-    if not has_version(path):
-        create_table(home, name, schema)
-    try:
-        write_deltalake(
-            str(path),
-            data,
-            mode="overwrite",
-            predicate=predicate(owned) or None,
-            partition_by=list(table.partition_by) or None,
-        )
-    except (DeltaError, OSError) as error:
-        raise unwritable(path, error) from error
+    schema = pa.schema([(column, _KINDS[kind]) for column, kind, _ in TABLES[name].columns])
+    replace_table(
+        home, name, pa.Table.from_pylist([dict(row) for row in rows], schema=schema), **owned
+    )

@@ -14,7 +14,9 @@ from recsys_batch.odcs.load import contract
 Layer = Literal["bronze", "silver", "gold"]
 
 ACTION = "STRUCT<item_id: STRING, event_type: STRING, at: TIMESTAMP>"
-LIST_ITEM = "STRUCT<item_id: STRING, score: FLOAT, source: STRING, reason: STRING>"
+LIST_ITEM = (
+    "STRUCT<item_id: STRING, score: FLOAT, source: STRING, reason: STRING, parts: ARRAY<FLOAT>>"
+)
 
 
 @dataclass(frozen=True)
@@ -339,6 +341,22 @@ TABLES: dict[str, Table] = {
             ("run_id", "user_key", "event_date"),
             ("run_id",),
             "a user's day that looks like a machine's",
+        ),
+        Table(
+            "recipes",
+            "gold",
+            (
+                _RUN,
+                ("recipe_id", "STRING", "digest of what it was chosen by: log, settings and code"),
+                ("until", "DATE", "first day that was not looked at; null: nothing was"),
+                ("recipe", "STRING", "half-lives, sources and weights, JSON"),
+                ("reasons", "ARRAY<STRING>", "a sentence a choice, with its figures"),
+                ("trials", "BIGINT", "models tried"),
+                ("seconds", "DOUBLE", "what the search took"),
+            ),
+            ("run_id",),
+            (),
+            "the recipe of a run, as its log chose it",
         ),
         Table(
             "interactions",

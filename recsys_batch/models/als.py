@@ -9,47 +9,45 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recsys_batch.config import AlsSettings
 from recsys_batch.errors import InputDataError
 
-
-@dataclass(frozen=True)
-class Factors:
-    """Positions in the latent space.
-
-    Attributes
-    ----------
-    users, items
-        float32, rows x factors, in the order of the matrix that was fitted.
-    """
-
-    users: np.ndarray
-    items: np.ndarray
+Floats = npt.NDArray[np.float32]
 
 
 def fit_als(
     weights: sparse.csr_matrix,
     *,
-    settings: AlsSettings,
+    factors: int,
+    regularization: float,
+    alpha: float,
+    iterations: int,
+    seed: int,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Factors:
+) -> tuple[Floats, Floats]:
     """Fit ALS; equal input, settings and machine give equal bits, whatever the threads.
 
     Parameters
     ----------
     weights
         Users x items, positive.
+    factors, regularization, alpha, iterations, seed
+        As in `recsys_batch.models.sources.als.AlsSettings`.
     threads
         Solver threads; None takes every core. BLAS runs on one thread a solver.
     progress
         Called with sweeps done and sweeps in all.
+
+    Returns
+    -------
+    users, items
+        float32, rows x factors, in the order of the matrix.
 
     Raises
     ------
@@ -60,18 +58,18 @@ def fit_als(
     from implicit.recommender_base import ModelFitError
 
     model = AlternatingLeastSquares(
-        factors=settings.factors,
-        regularization=settings.regularization,
-        alpha=settings.alpha,
-        iterations=settings.iterations,
-        random_state=settings.seed,
+        factors=factors,
+        regularization=regularization,
+        alpha=alpha,
+        iterations=iterations,
+        random_state=seed,
         num_threads=threads or os.cpu_count() or 1,
         dtype=np.float32,
     )
 
     def report(iteration: int, _seconds: float, _loss: float) -> None:
         if progress is not None:
-            progress(iteration + 1, settings.iterations)
+            progress(iteration + 1, iterations)
 
     with threadpool_limits(limits=1, user_api="blas"), contextlib.suppress(ModelFitError):
         model.fit(weights.astype(np.float32), show_progress=False, callback=report)
@@ -81,7 +79,7 @@ def fit_als(
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise InputDataError(
             "training gave factors that are not finite numbers",
-            where=f"als.regularization {settings.regularization}, als.alpha {settings.alpha}",
+            where=f"source als, regularization {regularization}, alpha {alpha}",
             fix="raise the regularization or lower alpha",
         )
-    return Factors(users, items)
+    return users, items

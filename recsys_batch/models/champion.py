@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from recsys_batch.config import Settings
 from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.runs import Run
+from recsys_batch.models.recipes import Recipe
 from recsys_batch.models.registry import Registry, default_tracking_uri
 from recsys_batch.models.serving import FactorTables
 
@@ -30,6 +32,7 @@ def register_challenger(
     home: Path,
     settings: Settings,
     run: Run,
+    recipe: Recipe,
     *,
     tables: FactorTables,
     versions: Mapping[str, int],
@@ -39,6 +42,8 @@ def register_challenger(
 
     Parameters
     ----------
+    recipe
+        What it was made by.
     tables
         Where its factors lie.
     versions
@@ -59,7 +64,17 @@ def register_challenger(
         "events_digest": run.events_digest,
         **{f"version.{name}": str(version) for name, version in versions.items()},
     }
-    params = settings.als.model_dump(mode="json")
+    params: dict[str, str | float] = {
+        "interest_half_life_days": str(recipe.interest_half_life_days),
+        "popularity_half_life_days": str(recipe.popularity_half_life_days),
+        "seen": recipe.seen,
+        "newcomers": recipe.newcomers,
+        **{f"weight.{name}": weight for name, weight in recipe.weights.items()},
+        **{
+            f"source.{name}": json.dumps(source.model_dump(mode="json"), sort_keys=True)
+            for name, source in recipe.sources.items()
+        },
+    }
     tracked = registry.log_run(run_id=run.run_id, params=params, metrics=metrics, tags=lineage)
     name = model_name(settings)
     version = registry.register(name, run_id=run.run_id, tables=tables, tags=lineage)

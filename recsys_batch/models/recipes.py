@@ -1,26 +1,83 @@
-"""A model's recipe: the parameters that, with its data, make it."""
+"""A model's recipe: half-lives, sources and weights that, with its data, make it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal, Self
 
-from recsys_batch.config import AlsSettings
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from recsys_batch.errors import LakeError
 from recsys_batch.lake.ledger import read_rows
+from recsys_batch.models.sources import AnySource
+from recsys_batch.models.sources.interface import Positive
+
+FACTORS = "als"  # the source whose factors are tables, and an MLflow model, of their own
+POPULAR = "popular"  # the source that needs no history: what is left to a user of whom none is
 
 
-def recipe_json(settings: AlsSettings) -> str:
-    """The recipe as JSON with sorted keys."""
-    return json.dumps(settings.model_dump(mode="json"), sort_keys=True)
+class Recipe(BaseModel):
+    """How a model is made of a run's features."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    interest_half_life_days: Positive | None = Field(
+        description="Days after which an event counts half in interactions; null: never."
+    )
+    popularity_half_life_days: Positive | None = Field(
+        description="Days after which an event counts half in popularity; null: never."
+    )
+    seen: Literal["exclude", "allow"] = Field(
+        description="exclude: items that the user has seen are left out."
+    )
+    sources: dict[str, AnySource] = Field(description="Settings of each source, by name.")
+    weights: dict[str, float] = Field(
+        description="Weight of each source's standard scores; 0 brings candidates alone."
+    )
+    newcomers: str = Field(
+        POPULAR, description="The source that alone orders the list of a user without history."
+    )
+    per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        if set(self.weights) != set(self.sources):
+            raise ValueError("sources and weights must name the same")
+        for needed in (FACTORS, POPULAR, self.newcomers):
+            if needed not in self.sources:
+                raise ValueError(f"there must be a source {needed!r}")
+        return self
+
+    def text(self) -> str:
+        """The recipe as JSON with sorted keys."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of the recipe."""
+        return hashlib.sha256(self.text().encode()).hexdigest()
 
 
-def recipe_digest(settings: AlsSettings) -> str:
-    """SHA-256 (hex) of the recipe."""
-    return hashlib.sha256(recipe_json(settings).encode()).hexdigest()
+def run_recipe(home: Path, run_id: str) -> Recipe:
+    """The recipe that `tune` chose for a run.
+
+    Raises
+    ------
+    LakeError
+        It has not.
+    """
+    rows = read_rows(home, "recipes", run_id=run_id)
+    if not rows:
+        raise LakeError(
+            f"no recipe was chosen for run {run_id}",
+            where=str(home),
+            fix="run `recsys-batch tune` for that day first, or the whole day with `run`",
+        )
+    return Recipe.model_validate_json(rows[0]["recipe"])
 
 
-def stored_recipe(home: Path, run_id: str) -> AlsSettings | None:
+def stored_recipe(home: Path, run_id: str) -> Recipe | None:
     """The recipe that a run's model was made by, or None where it has no model."""
     rows = read_rows(home, "models", run_id=run_id)
-    return AlsSettings.model_validate_json(rows[0]["recipe"]) if rows else None
+    return Recipe.model_validate_json(rows[0]["recipe"]) if rows else None

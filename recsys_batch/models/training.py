@@ -1,67 +1,227 @@
-"""Interactions to factors with their keys, the rows of `user_factors` and `item_factors`."""
+"""A run's features as what models are fitted on, over Arrow and without Python objects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime as dt
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
 
 from recsys_batch import columns as c
-from recsys_batch.config import AlsSettings, FeatureSettings
-from recsys_batch.models.als import fit_als
-from recsys_batch.models.matrix import interaction_matrix
+from recsys_batch.errors import InputDataError
+from recsys_batch.lake.arrow import read_table
+from recsys_batch.models.sources import SourceData
+
+_EPOCH = dt.date(1970, 1, 1)
 
 
-@dataclass(frozen=True)
-class FittedFactors:
-    """Factors with their keys: idx, user_key or item_id, factors; keys ascending."""
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One part of a run's features as arrays.
 
-    users: pa.Table
-    items: pa.Table
+    Attributes
+    ----------
+    keys
+        User keys as bytes, ascending: row u is ``keys[u]``. Behind them stand rows without history
+        for strangers, one of each region and one of no region (`stranger`).
+    ids, titles
+        Item ids, ascending, and texts (the id where there is no text): column i is ``ids[i]``.
+    listed
+        bool, users: may have a list.
+    recommendable
+        bool, items: may be in one.
+    data
+        What sources learn from.
+    acts
+        int8, for the pairs of ``data.weights`` in order: place in `act_names` of the weightiest.
+    act_names
+        Event types.
+    seen
+        CSR, users x items: what each user has seen.
+    region_names
+        Regions, ascending: `SourceData.regions` holds places in it.
+    """
+
+    keys: npt.NDArray[np.bytes_]
+    ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    listed: npt.NDArray[np.bool_]
+    recommendable: npt.NDArray[np.bool_]
+    data: SourceData
+    acts: npt.NDArray[np.int8]
+    act_names: tuple[str, ...]
+    seen: sparse.csr_matrix
+    region_names: tuple[str, ...]
+
+    def stranger(self, region: str | None) -> int:
+        """The row of a user of whom nothing is known but the region."""
+        known = region in self.region_names
+        place = self.region_names.index(region) if known else len(self.region_names)
+        return len(self.keys) + place
 
 
-def fit_factors(
+def training(
     interactions: pa.Table,
+    users: pa.Table,
+    items: pa.Table,
+    popularity: pa.Table,
     *,
-    recipe: AlsSettings,
-    limits: FeatureSettings,
-    progress: Callable[[int, int], None] | None = None,
-) -> FittedFactors:
-    """Fit a recipe on interactions; equal rows in any order give equal bits.
+    until: dt.date,
+) -> Training:
+    """Index a part of a run's features; equal rows in any order give equal bits.
 
     Parameters
     ----------
     interactions
-        user_key, item_id, weight.
-    limits
-        Its `min_user_items` and `min_item_users` say who gets factors.
-    progress
-        Called with sweeps done and sweeps in all.
+        user_key, item_id, weight, event_type, last_time, seen; a pair at most once.
+    users
+        user_key, region: those who may have a list.
+    items
+        item_id, title, category, description, tags, recommendable; every item named elsewhere.
+    popularity
+        segment (null: all, else a region), item_id, score.
+    until
+        The first day that the part does not look back on.
 
     Raises
     ------
     InputDataError
-        Nothing is left to train on, or the factors are not finite.
+        No pair has a positive weight.
     """
-    matrix = interaction_matrix(
-        interactions, min_user_items=limits.min_user_items, min_item_users=limits.min_item_users
+    items = items.sort_by(c.ITEM_ID)
+    ids = items[c.ITEM_ID].combine_chunks()
+    keys = pc.unique(
+        pa.chunked_array([*users[c.USER_KEY].chunks, *interactions[c.USER_KEY].chunks], pa.string())
     )
-    factors = fit_als(matrix.weights, settings=recipe, progress=progress)
-    return FittedFactors(
-        _table(c.USER_KEY, matrix.users, factors.users),
-        _table(c.ITEM_ID, matrix.items, factors.items),
+    keys = keys.take(pc.sort_indices(keys))
+    rows = _places(interactions[c.USER_KEY], keys)
+    columns = _places(interactions[c.ITEM_ID], ids)
+    order = np.lexsort((columns, rows))
+    table = interactions.take(pa.array(order))
+    rows, columns = rows[order], columns[order]
+    regions, region_names = _regions(users, keys)
+    shape = (len(keys) + len(region_names) + 1, len(ids))
+    weights = table[c.WEIGHT].to_numpy().astype(np.float32)
+    positive = weights > 0
+    if not positive.any():
+        raise InputDataError(
+            f"no interaction of {len(interactions)} weighs anything",
+            where="features.window_days, dataset.weights",
+            fix="widen the window, weigh more event types, or choose a later day",
+        )
+    seen = table[c.SEEN].to_numpy(zero_copy_only=False).astype(bool)
+    last = table[c.LAST_TIME].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
+    ages = ((until - _EPOCH).days - last // 86_400_000_000).astype(np.float32)
+    acts = pc.dictionary_encode(table[c.EVENT_TYPE].combine_chunks())
+    popular, regional = _popularity(popularity, ids, region_names)
+    return Training(
+        keys=np.array(keys.to_pylist(), dtype=np.bytes_),
+        ids=tuple(ids.to_pylist()),
+        titles=tuple(pc.coalesce(items[c.TITLE], items[c.ITEM_ID]).to_pylist()),
+        listed=pc.is_in(keys, value_set=users[c.USER_KEY].combine_chunks()).to_numpy(
+            zero_copy_only=False
+        ),
+        recommendable=items[c.RECOMMENDABLE].to_numpy(zero_copy_only=False).astype(bool),
+        data=SourceData(
+            _csr(rows[positive], columns[positive], weights[positive], shape),
+            ages=ages[positive],
+            texts=item_texts(items),
+            popularity=popular,
+            regions=regions,
+            regional=regional,
+        ),
+        acts=acts.indices.to_numpy().astype(np.int8)[positive],
+        act_names=tuple(acts.dictionary.to_pylist()),
+        seen=_csr(rows[seen], columns[seen], np.ones(int(seen.sum()), dtype=np.float32), shape),
+        region_names=region_names,
     )
 
 
-def _table(key: str, keys: pa.StringArray, factors: np.ndarray) -> pa.Table:
-    rows, width = factors.shape
-    vectors = pa.FixedSizeListArray.from_arrays(pa.array(factors.ravel()), width)
-    return pa.table(
-        {
-            c.IDX: pa.array(np.arange(rows, dtype=np.int32)),
-            key: keys,
-            c.FACTORS: vectors.cast(pa.list_(pa.float32())),
-        }
-    )
+def item_texts(items: pa.Table) -> tuple[str, ...]:
+    """Title, category, description and tags of each item, as far as there are any."""
+    names = (c.TITLE, c.CATEGORY, c.DESCRIPTION)
+    parts = [pc.fill_null(items[name].cast(pa.string()), "") for name in names]
+    tags = [" ".join(each or ()) for each in items[c.TAGS].to_pylist()]
+    joined = pc.binary_join_element_wise(*parts, pa.array(tags, pa.string()), " ")
+    return tuple(joined.to_pylist())
+
+
+def _places(column: pa.ChunkedArray, values: pa.Array) -> npt.NDArray[np.int64]:
+    found = pc.index_in(column.combine_chunks(), value_set=values)
+    return np.asarray(found.to_numpy(), dtype=np.int64)
+
+
+def _csr(
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.int64],
+    values: npt.NDArray[np.float32],
+    shape: tuple[int, int],
+) -> sparse.csr_matrix:
+    """CSR of cells that are sorted by row and column."""
+    ends = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
+    return sparse.csr_matrix((values, columns.astype(np.int32), ends), shape=shape)
+
+
+def _regions(users: pa.Table, keys: pa.Array) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
+    """Region of each user, then of each stranger, as a place among the names."""
+    names = sorted(pc.unique(users[c.REGION].drop_null()).to_pylist())
+    codes = np.full(len(keys), -1, dtype=np.int32)
+    found = pc.index_in(users[c.REGION].combine_chunks(), value_set=pa.array(names, pa.string()))
+    codes[_places(users[c.USER_KEY], keys)] = pc.fill_null(found, -1).to_numpy()
+    strangers = np.array([*range(len(names)), -1], dtype=np.int32)
+    return np.concatenate([codes, strangers]), tuple(names)
+
+
+def _popularity(
+    popularity: pa.Table, ids: pa.Array, regions: tuple[str, ...]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Of all, and regions x items."""
+    columns = _places(popularity[c.ITEM_ID], ids)
+    segments = popularity[c.SEGMENT].combine_chunks()
+    scores = popularity[c.SCORE].to_numpy().astype(np.float32)
+    everyone = pc.is_null(segments).to_numpy(zero_copy_only=False)
+    popular = np.zeros(len(ids), dtype=np.float32)
+    popular[columns[everyone]] = scores[everyone]
+    places = pc.index_in(segments, value_set=pa.array(regions, pa.string()))
+    places = pc.fill_null(places, -1).to_numpy()
+    regional = np.zeros((len(regions), len(ids)), dtype=np.float32)
+    there = places >= 0
+    regional[places[there], columns[there]] = scores[there]
+    return popular, regional
+
+
+def read_training(home: Path, *, run_id: str, part: str, until: dt.date) -> Training:
+    """Read one part of a run's features.
+
+    Parameters
+    ----------
+    until
+        The first day that the part does not look back on.
+
+    Raises
+    ------
+    LakeError
+        The features are not there.
+    """
+    wanted: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+        "interactions": (
+            (c.USER_KEY, c.ITEM_ID, c.WEIGHT, c.EVENT_TYPE, c.LAST_TIME, c.SEEN),
+            {c.PART: part},
+        ),
+        "users": ((c.USER_KEY, c.REGION), {c.PART: part}),
+        "items": (
+            (c.ITEM_ID, c.TITLE, c.CATEGORY, c.DESCRIPTION, c.TAGS, c.RECOMMENDABLE),
+            {},
+        ),
+        "popularity": ((c.SEGMENT, c.ITEM_ID, c.SCORE), {c.PART: part}),
+    }
+    found = {
+        name: read_table(home, name, columns, run_id=run_id, **equal)
+        for name, (columns, equal) in wanted.items()
+    }
+    return training(**found, until=until)

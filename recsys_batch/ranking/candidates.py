@@ -49,42 +49,70 @@ class Candidates:
         )
 
 
+class Gatherer:
+    """Takes each source's best items for some users, and scores their union by every source.
+
+    Parameters
+    ----------
+    fitted
+        Sources by name.
+    per_source
+        Items that a source may bring for a user.
+    threads
+        Threads of the top-N kernel.
+    """
+
+    def __init__(
+        self, fitted: Mapping[str, FittedSource], *, per_source: int, threads: int = 1
+    ) -> None:
+        self.names = tuple(fitted)
+        self._scorers = [scorer(source, per_source, threads=threads) for source in fitted.values()]
+
+    def candidates(
+        self,
+        rows: npt.NDArray[np.integer],
+        *,
+        exclude: sparse.csr_matrix | None = None,
+        allow: npt.NDArray[np.bool_] | None = None,
+        given: Ints | None = None,
+    ) -> Candidates:
+        """Candidates of some users.
+
+        Parameters
+        ----------
+        rows
+            User rows.
+        exclude
+            ``len(rows) x items``; an entry keeps the item out.
+        allow
+            Items that may be candidates at all; None: all.
+        given
+            The candidates themselves, ``len(rows) x width``, ascending in each row, then -1; None
+            takes the union of what the sources bring.
+        """
+        parts = []
+        for first in range(0, len(rows), _BLOCK_USERS):
+            users = slice(first, first + _BLOCK_USERS)
+            out = None if exclude is None else exclude[users]
+            own = None if given is None else given[users]
+            block = _gather_block(self._scorers, rows[users], out, allow, own)
+            parts.append(Candidates(self.names, *block))
+        return pooled(parts, sources=self.names)
+
+
 def gather(
     fitted: Mapping[str, FittedSource],
     rows: npt.NDArray[np.integer],
     *,
     per_source: int,
     exclude: sparse.csr_matrix | None = None,
+    allow: npt.NDArray[np.bool_] | None = None,
     given: Ints | None = None,
     threads: int = 1,
 ) -> Candidates:
-    """Take each source's best items for some users, and score their union by every source.
-
-    Parameters
-    ----------
-    fitted
-        Sources by name.
-    rows
-        User rows.
-    per_source
-        Items that a source may bring for a user.
-    exclude
-        ``len(rows) x items``; an entry keeps the item out.
-    given
-        The candidates themselves, ``len(rows) x width``, ascending in each row, then -1; None
-        takes the union of what the sources bring.
-    threads
-        Threads of the top-N kernel.
-    """
-    scorers = [scorer(source, per_source, threads=threads) for source in fitted.values()]
-    parts = []
-    for first in range(0, len(rows), _BLOCK_USERS):
-        users = slice(first, first + _BLOCK_USERS)
-        out = None if exclude is None else exclude[users]
-        own = None if given is None else given[users]
-        parts.append(_gather_block(scorers, rows[users], out, own))
-    names = tuple(fitted)
-    return pooled([Candidates(names, *part) for part in parts], sources=names)
+    """Candidates of some users, as `Gatherer` takes them."""
+    gatherer = Gatherer(fitted, per_source=per_source, threads=threads)
+    return gatherer.candidates(rows, exclude=exclude, allow=allow, given=given)
 
 
 def pooled(parts: Sequence[Candidates], *, sources: tuple[str, ...]) -> Candidates:
@@ -107,9 +135,10 @@ def _gather_block(
     scorers: list[Scorer],
     rows: npt.NDArray[np.integer],
     exclude: sparse.csr_matrix | None,
+    allow: npt.NDArray[np.bool_] | None,
     given: Ints | None,
 ) -> tuple[Ints, Floats, Ints]:
-    ranked = [each.rank(rows, exclude) for each in scorers]
+    ranked = [each.rank(rows, exclude, allow) for each in scorers]
     items = _union([best for best, _ in ranked]) if given is None else given
     scores = np.stack([standard(items) for _, standard in ranked])
     scores[:, items < 0] = 0.0

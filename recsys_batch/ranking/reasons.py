@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recsys_batch.ranking.blocks import PERSONAL, REGIONAL, RankedBlock
-from recsys_batch.ranking.catalog import Catalog, Floats
+from recsys_batch.models.sources import PopularSettings, RegionalSettings
+from recsys_batch.ranking.model import Floats, RankingModel
 
 _VERBS = {
     "purchase": "bought",
@@ -24,50 +24,74 @@ def unit_rows(factors: Floats) -> Floats:
     return directions
 
 
-def list_reasons(
-    catalog: Catalog,
-    block: RankedBlock,
-    user: int,
-    *,
-    directions: Floats,
-    history: npt.NDArray[np.int32],
-    types: list[str],
-    region: str | None,
-) -> list[str]:
-    """A reason for each item of a user's list.
+class Reasons:
+    """Reasons for the items of a model's lists.
 
-    A personal item names the item of the user's history that lies closest to it in the latent
-    space (by cosine; ties go to the smaller row), which is a reading of the model and no proof.
-    An item that the user acted on before says so.
-
-    Parameters
-    ----------
-    directions
-        `unit_rows` of the catalog's factors.
-    history
-        Item rows that the user acted on and the model knows, ascending.
-    types
-        The weightiest event type of each.
+    What is popular or trending says so. A personal item names the item of the user's history that
+    lies closest to it in the latent space (by cosine; ties go to the smaller row), which is a
+    reading of the model and no proof. An item that the user acted on before says so.
     """
-    count = int(np.count_nonzero(block.rows[user] >= 0))
-    rows, sources = block.rows[user, :count], block.sources[user, :count]
-    closest = np.zeros(count, dtype=np.intp)
-    if len(history):
-        closest = np.argmax(directions[rows] @ directions[history].T, axis=1)
-        again = np.searchsorted(history, rows).clip(max=len(history) - 1)
-        closest = np.where(history[again] == rows, again, closest)
-    reasons = []
-    for place in range(count):
-        if sources[place] == PERSONAL and len(history):
-            cause = closest[place]
-            verb = _VERBS.get(types[cause], "chose")
-            before = history[cause] == rows[place]
-            what = "it before" if before else catalog.titles[history[cause]]
-            reasons.append(f"because you {verb} {what}")
-        elif sources[place] == PERSONAL:
-            reasons.append("close to your taste")
-        elif sources[place] == REGIONAL:
-            reasons.append(f"popular in {region}")
-        else:
-            reasons.append("popular with everyone")
-    return reasons
+
+    def __init__(self, model: RankingModel) -> None:
+        self._trained_on = model.trained_on
+        self._directions = unit_rows(np.asarray(model.factors.items))
+        self._modelled: npt.NDArray[np.bool_] = np.any(self._directions != 0, axis=1)
+        self._verbs = [_VERBS.get(act, "chose") for act in model.trained_on.act_names]
+        self._impersonal: dict[int, str] = {}
+        for place, settings in enumerate(model.recipe.sources.values()):
+            if isinstance(settings, RegionalSettings):
+                self._impersonal[place] = "popular in {region}"
+            elif isinstance(settings, PopularSettings):
+                trending = settings.half_life_days is not None
+                self._impersonal[place] = "trending" if trending else "popular with everyone"
+
+    def of(
+        self, user: int, items: npt.NDArray[np.integer], sources: npt.NDArray[np.integer]
+    ) -> list[str]:
+        """A reason for each item of a user's list.
+
+        Parameters
+        ----------
+        user
+            Row of the user.
+        items
+            Item rows of the list.
+        sources
+            Place of each item's main source among the model's.
+        """
+        weights = self._trained_on.data.weights
+        own = slice(weights.indptr[user], weights.indptr[user + 1])
+        history, acts = weights.indices[own], self._trained_on.acts[own]
+        causes, before = self._causes(items, history)
+        found = []
+        for item, cause, again, source in zip(items, causes, before, sources[: len(items)], strict=True):
+            if again:
+                found.append(f"because you {self._verbs[acts[cause]]} it before")
+            elif int(source) in self._impersonal or not len(history):
+                found.append(self._popular(user, int(source)))
+            elif self._modelled[item] and self._modelled[history[cause]]:
+                title = self._trained_on.titles[history[cause]]
+                found.append(f"because you {self._verbs[acts[cause]]} {title}")
+            else:
+                found.append("close to your taste")
+        return found
+
+    def _causes(
+        self, items: npt.NDArray[np.integer], history: npt.NDArray[np.integer]
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Place in the history of each item's cause, and whether it is the item itself."""
+        if not len(history):
+            return np.zeros(len(items), dtype=np.intp), np.zeros(len(items), dtype=np.bool_)
+        closest = np.argmax(self._directions[items] @ self._directions[history].T, axis=1)
+        again = np.searchsorted(history, items).clip(max=len(history) - 1)
+        before = np.asarray(history[again] == items, dtype=np.bool_)
+        return np.where(before, again, closest), before
+
+    def _popular(self, user: int, source: int) -> str:
+        regions = self._trained_on.data.regions
+        place = -1 if regions is None else int(regions[user])
+        if place < 0:
+            told = self._impersonal.get(source, "popular with everyone")
+            return "popular with everyone" if "{region}" in told else told
+        region = self._trained_on.region_names[place]
+        return self._impersonal.get(source, "popular with everyone").format(region=region)

@@ -18,6 +18,7 @@ from recsys_batch.topn import PreparedItems, top_n
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int32]
+Bools: TypeAlias = npt.NDArray[np.bool_]
 Standard: TypeAlias = Callable[[Ints], Floats]
 
 _NO_SPREAD = 1e-5  # relative to the mean: what float32 rounds apart
@@ -27,11 +28,15 @@ class Scorer(Protocol):
     """A source that can be ranked."""
 
     def rank(
-        self, rows: npt.NDArray[np.integer], exclude: sparse.csr_matrix | None
+        self,
+        rows: npt.NDArray[np.integer],
+        exclude: sparse.csr_matrix | None,
+        allow: Bools | None = None,
     ) -> tuple[Ints, Standard]:
         """The best items of each user, and the function that scores items, users x width.
 
-        Lists are ordered by score, then item row, and end with -1.
+        Lists are ordered by score, then item row, and end with -1. They hold items of the mask
+        `allow` alone, and none that `exclude` has.
         """
         ...
 
@@ -52,10 +57,20 @@ class _Factors:
         self._covariance = (centred.T @ centred).astype(np.float64) / max(1, len(centred))
 
     def rank(
-        self, rows: npt.NDArray[np.integer], exclude: sparse.csr_matrix | None
+        self,
+        rows: npt.NDArray[np.integer],
+        exclude: sparse.csr_matrix | None,
+        allow: Bools | None = None,
     ) -> tuple[Ints, Standard]:
         users = np.ascontiguousarray(self._source.users[rows])
-        best, _ = top_n(users, self._prepared, n=self._n, exclude=exclude, threads=self._threads)
+        best, _ = top_n(
+            users,
+            self._prepared,
+            n=self._n,
+            exclude=exclude,
+            allow=allow,
+            threads=self._threads,
+        )
         means = users @ self._mean
         variances = ((users @ self._covariance) * users).sum(axis=1)
 
@@ -73,14 +88,20 @@ class _Dense:
         self._source, self._n = source, n
 
     def rank(
-        self, rows: npt.NDArray[np.integer], exclude: sparse.csr_matrix | None
+        self,
+        rows: npt.NDArray[np.integer],
+        exclude: sparse.csr_matrix | None,
+        allow: Bools | None = None,
     ) -> tuple[Ints, Standard]:
         scores = self._source.scores(rows)
         open_ = scores
-        if exclude is not None:
+        if exclude is not None or allow is not None:
             open_ = scores.copy()
+        if exclude is not None:
             out = exclude.tocoo()
             open_[out.row, out.col] = -np.inf
+        if allow is not None:
+            open_[:, ~allow] = -np.inf
         best = np.full((len(rows), self._n), -1, dtype=np.int32)
         for user, own in enumerate(open_):
             found = best_items(own, self._n)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from recsys_batch.models.sources.als import AlsSettings
 from recsys_batch.models.sources.content import ContentSettings
 from recsys_batch.models.sources.ease import EaseSettings
 from recsys_batch.models.sources.graph import LinearFilterSettings, LowPassSettings
@@ -15,26 +16,30 @@ from recsys_batch.models.sources.interface import (
     FactorScores,
     FactorSource,
     FittedSource,
+    ProfiledSettings,
     SourceData,
     SourceSettings,
 )
 from recsys_batch.models.sources.neighbours import NeighbourSettings
-from recsys_batch.models.sources.popular import PopularSettings
+from recsys_batch.models.sources.popular import PopularSettings, RegionalSettings
 from recsys_batch.models.sources.repeat import RepeatSettings
 
 AnySource = Annotated[
-    IalsSettings
+    AlsSettings
+    | IalsSettings
     | LinearFilterSettings
     | LowPassSettings
     | NeighbourSettings
     | EaseSettings
     | PopularSettings
+    | RegionalSettings
     | RepeatSettings
     | ContentSettings,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
+    "AlsSettings",
     "AnySource",
     "ContentSettings",
     "EaseSettings",
@@ -46,6 +51,8 @@ __all__ = [
     "LowPassSettings",
     "NeighbourSettings",
     "PopularSettings",
+    "ProfiledSettings",
+    "RegionalSettings",
     "RepeatSettings",
     "SourceData",
     "SourceSettings",

@@ -9,10 +9,10 @@ from pydantic import Field
 from scipy import sparse
 
 from recsys_batch.errors import InputDataError
-from recsys_batch.models.sources.interface import Floats, Rows, SourceData, SourceSettings
+from recsys_batch.models.sources.interface import Floats, ProfiledSettings, Rows, SourceData
 
 
-class ContentSettings(SourceSettings):
+class ContentSettings(ProfiledSettings):
     """Cosine of TF-IDF vectors: the user's is the mean of the items' (Rocchio)."""
 
     kind: Literal["content"] = "content"
@@ -44,7 +44,7 @@ class ContentSettings(SourceSettings):
                 where="source content",
                 fix="map title, category or description, or leave the source out",
             ) from error
-        users = sparse.csr_matrix(data.weights @ items)
+        users = sparse.csr_matrix(data.profile(self.profile_half_life_days) @ items)
         lengths = np.sqrt(np.asarray(users.multiply(users).sum(axis=1)).ravel())
         lengths[lengths == 0] = 1.0
         users = sparse.csr_matrix(sparse.diags_array(1.0 / lengths) @ users, dtype=np.float32)

@@ -17,13 +17,13 @@ from threadpoolctl import threadpool_limits
 from recsys_batch.models.sources.interface import (
     Floats,
     Positive,
+    ProfiledSettings,
     Rows,
     SourceData,
-    SourceSettings,
 )
 
 
-class EaseSettings(SourceSettings):
+class EaseSettings(ProfiledSettings):
     """EASE^R over the most popular items."""
 
     kind: Literal["ease"] = "ease"
@@ -51,7 +51,7 @@ class EaseSettings(SourceSettings):
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         coefficients = (inverse / -np.diag(inverse)).astype(np.float32)
         np.fill_diagonal(coefficients, 0.0)
-        return Ease(data.weights, modelled, coefficients)
+        return Ease(data.profile(self.profile_half_life_days), modelled, coefficients)
 
 
 class Ease:

@@ -18,13 +18,13 @@ from threadpoolctl import threadpool_limits
 from recsys_batch.models.sources.interface import (
     FactorScores,
     Floats,
+    ProfiledSettings,
     Rows,
     SourceData,
-    SourceSettings,
 )
 
 
-class _Normalised(SourceSettings):
+class _Normalised(ProfiledSettings):
     user_exponent: float = Field(0.5, ge=0, le=1, description="a: how far active users are damped.")
     item_exponent: float = Field(
         0.5, ge=0, le=1, description="b: how far popular items are damped."
@@ -54,7 +54,8 @@ class LinearFilterSettings(_Normalised):
         scaled, _ = self._normalise(data.weights)
         items = np.maximum(np.asarray(data.weights.sum(axis=0)).ravel(), 1e-12)
         damped = sparse.diags_array(items**-self.signal_exponent)
-        signal = sparse.csr_matrix(data.weights @ damped, dtype=np.float32)
+        own = data.profile(self.profile_half_life_days)
+        signal = sparse.csr_matrix(own @ damped, dtype=np.float32)
         return LinearFilter(signal, scaled)
 
 
@@ -104,7 +105,7 @@ class LowPassSettings(_Normalised):
         singular = np.sqrt(np.maximum(values[keep], 0.0))
         relative = singular / max(singular.max(initial=0.0), 1e-12)
         weighed = right * (relative**self.sharpness).astype(np.float32)
-        users = data.weights @ (weighed / degrees[:, None])
+        users = data.profile(self.profile_half_life_days) @ (weighed / degrees[:, None])
         return FactorScores(np.asarray(users, dtype=np.float32), right * degrees[:, None])
 
 

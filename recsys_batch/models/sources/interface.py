@@ -34,21 +34,32 @@ class SourceData:
         ``weights.data``; None where the log has no times.
     texts
         A text an item (title, categories, description), or None.
+    popularity
+        Decayed popularity of each item, of users without a key too; None: the sum of weights.
+    regions
+        int32, users: row of each user's region in `regional`, -1 where it is unknown.
+    regional
+        Decayed popularity in each region, regions x items.
     """
 
     weights: sparse.csr_matrix
     ages: Floats | None = None
     texts: tuple[str, ...] | None = None
+    popularity: Floats | None = None
+    regions: npt.NDArray[np.int32] | None = None
+    regional: Floats | None = None
 
     def __post_init__(self) -> None:
-        for name, found, wanted in (
-            ("ages", self.ages, self.weights.nnz),
-            ("texts", self.texts, self.weights.shape[1]),
+        users, items = self.weights.shape
+        for name, found, wanted, each in (
+            ("ages", self.ages, self.weights.nnz, "interactions"),
+            ("texts", self.texts, items, "items"),
+            ("popularity", self.popularity, items, "items"),
+            ("regions", self.regions, users, "users"),
         ):
             if found is not None and len(found) != wanted:
                 raise ContractError(
-                    f"{len(found)} {name} for {wanted} "
-                    + ("interactions" if name == "ages" else "items"),
+                    f"{len(found)} {name} for {wanted} {each}",
                     where="SourceData",
                     fix="give one each, in the matrix's order",
                 )
@@ -62,6 +73,26 @@ class SourceData:
                 fix="give the ages of the interactions, or no half-life",
             )
         return self.ages
+
+    def profile(self, half_life_days: float | None) -> sparse.csr_matrix:
+        """The users' rows as a source speaks for them: weights that halve with the pairs' ages.
+
+        Parameters
+        ----------
+        half_life_days
+            None gives the weights as they are.
+
+        Raises
+        ------
+        InputDataError
+            A half-life is given and the data have no ages.
+        """
+        if half_life_days is None:
+            return self.weights
+        ages = self.require_ages(where=f"profile_half_life_days {half_life_days}")
+        rows = self.weights.astype(np.float32)
+        rows.data *= np.exp2(-ages / np.float32(half_life_days))
+        return rows
 
 
 class FittedSource(Protocol):
@@ -125,3 +156,13 @@ class SourceSettings(BaseModel):
             The data lack what this source needs.
         """
         raise NotImplementedError
+
+
+class ProfiledSettings(SourceSettings):
+    """Base of sources that learn from all interactions and speak for the user's latest."""
+
+    profile_half_life_days: Positive | None = Field(
+        None,
+        description="Days since a pair's last event after which it counts half in what stands for "
+        "the user; null: as its weight says.",
+    )

@@ -16,12 +16,12 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import sparse
 
-from recsys_batch.models.sources.interface import Floats, Rows, SourceData, SourceSettings
+from recsys_batch.models.sources.interface import Floats, ProfiledSettings, Rows, SourceData
 
 _BLOCK_ITEMS = 1024  # items whose similarities to all others are held at once
 
 
-class NeighbourSettings(SourceSettings):
+class NeighbourSettings(ProfiledSettings):
     """Item-item neighbours."""
 
     kind: Literal["neighbours"] = "neighbours"
@@ -45,7 +45,8 @@ class NeighbourSettings(SourceSettings):
             self._nearest(left, right, divisor, first, min(first + _BLOCK_ITEMS, items))
             for first in range(0, items, _BLOCK_ITEMS)
         ]
-        return Neighbours(data.weights, sparse.csr_matrix(sparse.vstack(kept), dtype=np.float32))
+        similarities = sparse.csr_matrix(sparse.vstack(kept), dtype=np.float32)
+        return Neighbours(data.profile(self.profile_half_life_days), similarities)
 
     def _parts(
         self, weights: sparse.csr_matrix

@@ -24,13 +24,14 @@ class RepeatSettings(SourceSettings):
     half_life_days: Positive | None = Field(
         None, description="Days since the last event after which a pair counts half; null: never."
     )
+    exponent: float = Field(
+        1.0, ge=0, le=1, description="Power of a pair's weight; 0 leaves only how late it was."
+    )
 
     def fit(self, data: SourceData, *, threads: int = 1) -> Repeat:  # noqa: ARG002
         """Decay the weights by the age of each pair's last event."""
-        own = data.weights.astype(np.float32)
-        if self.half_life_days is not None:
-            ages = data.require_ages(where=f"repeat.half_life_days {self.half_life_days}")
-            own.data *= np.exp2(-ages / np.float32(self.half_life_days))
+        own = data.profile(self.half_life_days).astype(np.float32)
+        own.data *= data.weights.data ** np.float32(self.exponent - 1.0)
         return Repeat(own)
 
 

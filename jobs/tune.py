@@ -1,0 +1,78 @@
+"""Choose half-lives, sources and weights by the log itself, where no earlier choice still holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pyspark.sql import functions as F
+
+from recsys_batch import columns as c
+from recsys_batch.features.consent import consented
+from recsys_batch.features.inputs import Inputs
+from recsys_batch.features.suspects import suspects, without_suspects
+from recsys_batch.features.tables import part_ends
+from recsys_batch.ingest.days import first_day, inputs_digest
+from recsys_batch.ingest.pseudonyms import content_digest
+from recsys_batch.job import Job, main
+from recsys_batch.lake.ledger import read_rows, replace_rows
+from recsys_batch.models.recipes import Recipe
+from recsys_batch.tuning.collect import day_acts, item_facts, make_log
+from recsys_batch.tuning.recipes import Choice, choose_recipe, looked_until
+
+
+def run(job: Job) -> Recipe:
+    """Store the run's recipe: an earlier one of the same log, settings and code, or a new one."""
+    opened, settings = job.open_run(), job.settings
+    cutoff = part_ends(job.day, settings)["train"]
+    first = first_day(job.home, horizon=opened.horizon)
+    until = looked_until(first, cutoff, every_days=settings.tuning.every_days)
+    end = dt.datetime.combine(until, dt.time(), dt.UTC)
+    seen = Inputs(job.lake, until=end, horizon=opened.horizon)
+    log = inputs_digest(
+        job.home,
+        last_day=until - dt.timedelta(days=1),
+        horizon=opened.horizon,
+        heeded=seen.heeded(),
+    )[0]
+    recipe_id = content_digest(log, opened.config_digest, opened.code_version)[:16]
+    known = read_rows(job.home, "recipes", recipe_id=recipe_id)
+    if known:
+        row = {**known[0], c.RUN_ID: opened.run_id}
+        job.say(f"recipe {recipe_id}, chosen by the log up to {until}, holds")
+    else:
+        choice = _chosen(job, seen, until=until)
+        row = {
+            c.RUN_ID: opened.run_id,
+            "recipe_id": recipe_id,
+            "until": until,
+            "recipe": choice.recipe.text(),
+            "reasons": list(choice.reasons),
+            "trials": choice.trials,
+            "seconds": choice.seconds,
+        }
+        job.say(f"recipe {recipe_id}: {choice.trials} trials in {choice.seconds:.1f} s")
+    replace_rows(job.home, "recipes", [row], run_id=opened.run_id)
+    return Recipe.model_validate_json(row["recipe"])
+
+
+def _chosen(job: Job, seen: Inputs, *, until: dt.date) -> Choice:
+    settings = job.settings
+    weights, relevant = settings.dataset.weights, settings.evaluation.relevant_types
+    types = sorted({*weights, *relevant, *settings.recommend.seen_types})
+    job.progress("reading the log", 0, 0)
+    flagged = suspects(seen.events, limits=settings.dataset.limits)
+    events = consented(without_suspects(seen.events, flagged), seen.refused)
+    log = make_log(
+        day_acts(events, types).toArrow(),
+        item_facts(seen.events.where(F.col(c.EVENT_TYPE).isin(types)), seen.items).toArrow(),
+        weights=weights,
+        relevant_types=relevant,
+        seen_types=settings.recommend.seen_types,
+        max_acts=settings.tuning.max_acts,
+    )
+    job.progress("searching", 0, 0)
+    return choose_recipe(log, until=until, settings=settings, say=job.say)
+
+
+if __name__ == "__main__":
+    main("tune", run)

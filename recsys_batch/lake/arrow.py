@@ -1,0 +1,83 @@
+"""Tables of the lake as Arrow, without Spark: read whole partitions, write in one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from recsys_batch.lake.store import (
+    create_table,
+    has_version,
+    predicate,
+    table_path,
+    unreadable,
+    unwritable,
+)
+from recsys_batch.lake.tables import TABLES
+
+
+def read_table(
+    home: Path, name: str, columns: Sequence[str] | None = None, **equal: object
+) -> pa.Table:
+    """Rows of a table whose columns equal the values given, in any order.
+
+    Raises
+    ------
+    LakeError
+        The folder holds no readable Delta table.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    path = table_path(home, name)
+    chosen = None if columns is None else list(columns)
+    try:
+        # Not `to_pyarrow_table`: its threads hold Python files, and a process that ends soon after
+        # it aborts now and then ("terminate called without an active exception").
+        rows = DeltaTable(str(path)).scan(columns=chosen, predicate=predicate(equal) or None)
+        found = pa.RecordBatchReader.from_stream(rows).read_all()
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise unreadable(path, error) from error
+    plain = [(field.name, _plain(field.type)) for field in found.schema]
+    return found.cast(pa.schema(plain))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """A type without views, which few functions of Arrow take."""
+    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_list_view(kind):
+        return pa.list_(_plain(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _plain(field.type)) for field in kind])
+    return kind
+
+
+def replace_table(home: Path, name: str, rows: pa.Table, **owned: object) -> None:
+    """Write rows in place of those whose columns equal the values of `owned`, in one commit.
+
+    Without `owned`, in place of all.
+
+    Raises
+    ------
+    LakeError
+        The table cannot be written.
+    """
+    from deltalake import write_deltalake
+    from deltalake.exceptions import DeltaError
+
+    path = table_path(home, name)
+    if not has_version(path):
+        create_table(home, name, rows.schema)
+    try:
+        write_deltalake(
+            str(path),
+            rows,
+            mode="overwrite",
+            predicate=predicate(owned) or None,
+            partition_by=list(TABLES[name].partition_by) or None,
+        )
+    except (DeltaError, OSError) as error:
+        raise unwritable(path, error) from error

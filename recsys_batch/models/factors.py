@@ -1,0 +1,36 @@
+"""Factors with their keys: the rows of `user_factors` and `item_factors`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from recsys_batch import columns as c
+from recsys_batch.models.sources import FactorScores
+from recsys_batch.models.training import Training
+
+
+def factor_tables(trained_on: Training, factors: FactorScores) -> dict[str, pa.Table]:
+    """Table to its rows: idx, user_key or item_id, factors; of users and items with a history."""
+    weights = trained_on.data.weights
+    users = np.flatnonzero(np.diff(weights.indptr) > 0)
+    items = np.flatnonzero(np.bincount(weights.indices, minlength=weights.shape[1]))
+    keys = pa.array(np.char.decode(trained_on.keys[users], "ascii"), pa.string())
+    ids = pa.array(trained_on.ids, pa.string()).take(pa.array(items))
+    return {
+        "user_factors": _table(c.USER_KEY, keys, factors.users[users]),
+        "item_factors": _table(c.ITEM_ID, ids, factors.items[items]),
+    }
+
+
+def _table(key: str, keys: pa.Array, factors: npt.NDArray[np.float32]) -> pa.Table:
+    rows, width = factors.shape
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(factors.ravel()), width)
+    return pa.table(
+        {
+            c.IDX: pa.array(np.arange(rows, dtype=np.int32)),
+            key: keys,
+            c.FACTORS: vectors.cast(pa.list_(pa.float32())),
+        }
+    )

@@ -1,0 +1,20 @@
+"""Where fitted models lie: one file a run and part, of the runs trained last."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+_KEPT = 3  # runs; an older one's lists are there, and training it again gives the same file
+
+
+def model_path(home: Path, run_id: str, part: str) -> Path:
+    """The file of a run's model, fitted on one part of its features."""
+    return home / "fitted" / run_id / f"{run_id}-{part}.model"
+
+
+def keep_latest(home: Path) -> None:
+    """Remove the models of all runs but those trained last."""
+    runs = sorted((home / "fitted").iterdir(), key=lambda each: each.stat().st_mtime_ns)
+    for old in runs[:-_KEPT]:
+        shutil.rmtree(old)

@@ -1,0 +1,129 @@
+"""A run's events as a `Log`: who did what to which item on which day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recsys_batch import columns as c
+from recsys_batch.config import EventType
+from recsys_batch.tuning.log import Log
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+_ACTS = "acts"
+_FAR = 2**31 - 1
+
+
+def day_acts(events: DataFrame, types: Sequence[EventType]) -> DataFrame:
+    """Events of some types, a row a user, item, day, type and region, with how many they are."""
+    from pyspark.sql import functions as F
+
+    keys = (c.USER_KEY, c.ITEM_ID, c.EVENT_DATE, c.EVENT_TYPE, c.REGION)
+    known = events.where(F.col(c.EVENT_TYPE).isin(list(types)))
+    return known.groupBy(*keys).agg(F.count(F.lit(1)).alias(_ACTS))
+
+
+def item_facts(events: DataFrame, catalogue: DataFrame) -> DataFrame:
+    """item_id, day (the first on which it is known, null: ever) and text, of every item."""
+    from pyspark.sql import functions as F
+
+    def fact(day: Column, *texts: str | Column) -> list[Column]:
+        return [F.col(c.ITEM_ID), day.alias("day"), F.concat_ws(" ", *texts).alias("text")]
+
+    tags = F.concat_ws(" ", c.TAGS)
+    stated = catalogue.select(
+        *fact(F.to_date(c.VALID_FROM), c.TITLE, c.CATEGORY, c.DESCRIPTION, tags)
+    )
+    told = events.select(*fact(F.col(c.EVENT_DATE), c.TITLE, c.CATEGORY))
+    known = stated.unionByName(told).groupBy(c.ITEM_ID)
+    return known.agg(F.min("day").alias("day"), F.max("text").alias("text"))
+
+
+def make_log(
+    acts: pa.Table,
+    items: pa.Table,
+    *,
+    weights: Mapping[str, float],
+    relevant_types: Sequence[str],
+    seen_types: Sequence[str],
+    max_acts: int,
+) -> Log:
+    """Index acts; equal rows in any order give an equal log.
+
+    Parameters
+    ----------
+    acts
+        From `day_acts`.
+    items
+        From `item_facts`.
+    max_acts
+        Of a longer log, a share of the users is taken, by their keys, which are random.
+    """
+    acts = _sample(acts, max_acts)
+    ids = items.sort_by(c.ITEM_ID)
+    columns = _codes(acts[c.ITEM_ID], ids[c.ITEM_ID].combine_chunks())
+    keys = pc.unique(acts[c.USER_KEY].drop_null())
+    keys = keys.take(pc.sort_indices(keys))
+    users = _codes(acts[c.USER_KEY], keys)
+    days = acts[c.EVENT_DATE].cast(pa.int32()).to_numpy()
+    types = acts[c.EVENT_TYPE].combine_chunks()
+    regions, names = _regions(acts, users, days, len(keys))
+    per_event = np.zeros(len(acts), dtype=np.float32)
+    for kind, weight in weights.items():
+        per_event[pc.equal(types, kind).to_numpy(zero_copy_only=False)] = weight
+    first = pc.fill_null(ids["day"].cast(pa.int32()), 0).to_numpy()
+    return Log(
+        users=users,
+        items=columns,
+        days=days,
+        weights=per_event * acts[_ACTS].to_numpy().astype(np.float32),
+        relevant=_is_in(types, relevant_types),
+        seen=_is_in(types, seen_types),
+        n_users=len(keys),
+        first_days=first.astype(np.int32),
+        texts=tuple(pc.fill_null(ids["text"], "").to_pylist()),
+        regions=regions,
+        n_regions=names,
+    )
+
+
+def _sample(acts: pa.Table, most: int) -> pa.Table:
+    if len(acts) <= most:
+        return acts
+    share = most / len(acts)
+    edge = f"{int(share * 0xFFFFFFFF):08x}"
+    head = pc.utf8_slice_codeunits(acts[c.USER_KEY], 0, 8)
+    return acts.filter(pc.fill_null(pc.less(head, edge), False))
+
+
+def _codes(column: pa.ChunkedArray, values: pa.Array) -> npt.NDArray[np.int32]:
+    found = pc.index_in(column.combine_chunks(), value_set=values)
+    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int32)
+
+
+def _is_in(types: pa.Array, chosen: Sequence[str]) -> npt.NDArray[np.bool_]:
+    found = pc.is_in(types, value_set=pa.array(list(chosen), pa.string()))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _regions(
+    acts: pa.Table,
+    users: npt.NDArray[np.int32],
+    days: npt.NDArray[np.int32],
+    n_users: int,
+) -> tuple[npt.NDArray[np.int32], int]:
+    """Each user's region: the latest named, of several the last by name."""
+    names = sorted(pc.unique(acts[c.REGION].drop_null()).to_pylist())
+    codes = _codes(acts[c.REGION], pa.array(names, pa.string()))
+    regions = np.full(n_users, -1, dtype=np.int32)
+    named = (users >= 0) & (codes >= 0)
+    order = np.lexsort((codes[named], days[named]))
+    regions[users[named][order]] = codes[named][order]  # the last assignment holds
+    return regions, len(names)

@@ -1,0 +1,201 @@
+"""From a log to its recipe: what was chosen, and why, in sentences."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from recsys_batch.config import Settings
+from recsys_batch.errors import ConfigError
+from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
+from recsys_batch.models.sources import AnySource, SourceSettings
+from recsys_batch.ranking.blend import BlendSettings
+from recsys_batch.tuning.cuts import horizon_days, temporal_cuts
+from recsys_batch.tuning.log import Log
+from recsys_batch.tuning.search import HalfLife, Search
+from recsys_batch.tuning.spaces import USUAL, USUAL_WEIGHTS, spaces
+
+_LONGEST_STEP = 1.1  # a tenth more history is looked at anew
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe and how it came about.
+
+    Attributes
+    ----------
+    recipe
+        What was chosen.
+    reasons
+        A sentence a choice, with its figures.
+    trials
+        Models tried.
+    seconds
+        What the search took.
+    """
+
+    recipe: Recipe
+    reasons: tuple[str, ...]
+    trials: int
+    seconds: float
+
+
+def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date:
+    """The latest day up to which a search looks, for a run that learns up to `cutoff`.
+
+    It depends on the log's first day alone and not on when runs are made, so that a backfill in any
+    order chooses the same: steps of a tenth of the history, and never more than `every_days`.
+
+    Returns
+    -------
+    date
+        The first day that is not looked at, at most `cutoff`.
+    """
+    days = (cutoff - first).days
+    looked = 0
+    while (step := min(every_days, max(1, int(looked * (_LONGEST_STEP - 1.0))))) + looked <= days:
+        looked += step
+    return first + dt.timedelta(days=looked)
+
+
+def choose_recipe(
+    log: Log, *, until: dt.date, settings: Settings, say: Callable[[str], None]
+) -> Choice:
+    """Search a log for its recipe; what the settings name is not searched for.
+
+    Parameters
+    ----------
+    until
+        The first day that may not be looked at.
+
+    Raises
+    ------
+    ConfigError
+        `model.sources` or `model.weights` do not fit.
+    """
+    began = time.perf_counter()
+    named = _named_sources(settings)
+    day = (until - dt.date(1970, 1, 1)).days
+    asked = settings.evaluation.holdout_days
+    days = horizon_days(log, until=day, days=asked)
+    limits = settings.tuning
+    cuts = temporal_cuts(log, until=day, days=days, users=limits.max_users, seed=limits.seed)
+    users = sum(len(cut.rows) for cut in cuts)
+    reasons: list[str] = []
+
+    def tell(line: str) -> None:
+        reasons.append(line)
+        say(line)
+
+    if settings.model.weights is not None or users < limits.min_users:
+        if settings.model.weights is None:
+            tell(
+                f"nothing is chosen by {users} validation users, as {limits.min_users} are needed: "
+                "the usual recipe is taken"
+            )
+        recipe = usual_recipe(settings, named)
+        return Choice(recipe, tuple(reasons), 0, time.perf_counter() - began)
+    tell(
+        f"{users} users of {len(cuts)} validations judge, each by the {days} "
+        f"day{'s' if days > 1 else ''} after a cut, the last before {until}"
+    )
+    if days < asked:
+        tell("most of what is wanted is new: the horizon is one day")
+    search = Search(
+        cuts, settings.evaluation.k, began + limits.max_seconds, _pinned(settings), tell
+    )
+    search.choose_half_lives()
+    found: dict[str, SourceSettings] = {}
+    if named is not None:
+        found = dict(named)
+    else:
+        for name, space in spaces(log).items():
+            found[name] = search.choose_source(name, space)
+    recipe = _weighed(search, found, settings)
+    if search.stopped:
+        tell(f"the search was stopped after {limits.max_seconds:g} s (tuning.max_seconds)")
+    return Choice(recipe, tuple(reasons), len(search.trials), time.perf_counter() - began)
+
+
+def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Settings) -> Recipe:
+    blend = search.choose_weights(
+        found,
+        per_source=settings.model.per_source,
+        settings=BlendSettings(k=search.k, max_trials=300),
+    )
+    weights = dict(zip(blend.blend.sources, blend.blend.weights, strict=True))
+    kept = {name for name, weight in weights.items() if weight} | {FACTORS, POPULAR}
+    newcomers = search.choose_newcomers({name: found[name] for name in found})
+    kept.add(newcomers)
+    order = [name for name in found if name in kept]
+    return Recipe(
+        interest_half_life_days=search.interest,
+        popularity_half_life_days=search.popularity,
+        seen="allow" if search.repeats else "exclude",
+        sources={name: found[name] for name in order},
+        weights={name: round(weights[name], 4) for name in order},
+        newcomers=newcomers,
+        per_source=settings.model.per_source,
+    )
+
+
+def usual_recipe(settings: Settings, named: Mapping[str, SourceSettings] | None) -> Recipe:
+    """What is taken where nothing can be chosen, but for what the settings name."""
+    sources = dict(USUAL if named is None else named)
+    weights = dict.fromkeys(sources, 1.0) | USUAL_WEIGHTS
+    if settings.model.weights is not None:
+        weights |= dict.fromkeys(sources, 0.0) | settings.model.weights
+    pinned = _pinned(settings)
+    return _checked(
+        interest_half_life_days=pinned.get("interest", 90.0),
+        popularity_half_life_days=pinned.get("popularity", 14.0),
+        seen="allow" if pinned.get("repeats", False) else "exclude",
+        sources=sources,
+        weights={name: weights[name] for name in sources},
+        per_source=settings.model.per_source,
+    )
+
+
+def _pinned(settings: Settings) -> dict[str, HalfLife | bool]:
+    """What the settings name, so that it is not searched for."""
+    pinned: dict[str, HalfLife | bool] = {}
+    if settings.features.half_life_days != "auto":
+        pinned["interest"] = settings.features.half_life_days
+    if settings.popularity.half_life_days != "auto":
+        pinned["popularity"] = settings.popularity.half_life_days
+    if settings.recommend.seen != "auto":
+        pinned["repeats"] = settings.recommend.seen == "allow"
+    return pinned
+
+
+def _named_sources(settings: Settings) -> dict[str, SourceSettings] | None:
+    """The sources that the settings name, with those that there must be; None: to be chosen."""
+    if settings.model.sources is None:
+        return None
+    try:
+        named = TypeAdapter(dict[str, AnySource]).validate_python(settings.model.sources)
+    except ValidationError as error:
+        raise _unfit(error) from error
+    return {name: USUAL[name] for name in (FACTORS, POPULAR)} | dict(named)
+
+
+def _checked(**fields: Any) -> Recipe:
+    try:
+        return Recipe(**fields)
+    except ValidationError as error:
+        raise _unfit(error) from error
+
+
+def _unfit(error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "sources and weights"
+    return ConfigError(
+        f"{key}: {first['msg'].lower()}",
+        where="settings model.sources and model.weights",
+        fix="correct them as docs/models.md describes, or leave them out to have them chosen",
+    )
