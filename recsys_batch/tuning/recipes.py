@@ -20,6 +20,8 @@ from recsys_batch.tuning.log import Log
 from recsys_batch.tuning.search import HalfLife, Search
 from recsys_batch.tuning.spaces import USUAL, USUAL_WEIGHTS, spaces
 
+_JUDGED = 50  # candidates of a source by which weights are chosen: NDCG sees the first alone
+_TELLING = 0.02  # share of all weights below which a source is not worth fitting
 _LONGEST_STEP = 1.1  # a tenth more history is looked at anew
 
 
@@ -125,12 +127,14 @@ def choose_recipe(
 def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Settings) -> Recipe:
     blend = search.choose_weights(
         found,
-        per_source=settings.model.per_source,
-        settings=BlendSettings(k=search.k, max_trials=300),
+        per_source=_JUDGED,
+        settings=BlendSettings(k=search.k, max_trials=150, bags=10, lowest=0.0),
     )
     weights = dict(zip(blend.blend.sources, blend.blend.weights, strict=True))
+    share = _TELLING * sum(abs(weight) for weight in weights.values())
+    weights = {name: weight if abs(weight) >= share else 0.0 for name, weight in weights.items()}
     kept = {name for name, weight in weights.items() if weight} | {FACTORS, POPULAR}
-    newcomers = search.choose_newcomers({name: found[name] for name in found})
+    newcomers = search.choose_newcomers(found)
     kept.add(newcomers)
     order = [name for name in found if name in kept]
     return Recipe(
