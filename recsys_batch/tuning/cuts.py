@@ -79,8 +79,8 @@ class Cut:
 def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> list[Cut]:
     """The latest cuts whose hold-outs of `days` days together have `users` users.
 
-    Earlier cuts are added until there are so many, up to eight, as long as each has at least as many
-    days before it as after it.
+    Earlier cuts are added until there are so many, up to eight, as long as each has at least as
+    many days before it as after it.
 
     Parameters
     ----------
