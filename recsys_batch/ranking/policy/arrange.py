@@ -1,5 +1,8 @@
 """Candidates of a block of users to finished lists: the rules' order, exactly n, no duplicates."""
 
+# mypy: allow-untyped-calls
+# What is compiled has no types of its own.
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -9,13 +12,18 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recsys_batch.errors import ContractError
+from recsys_batch.ranking.policy.block import block_memory, block_rules
 from recsys_batch.ranking.policy.facts import FILL, Arranged, Bools, Floats, Rows, UserFacts
 from recsys_batch.ranking.policy.fill import drop_excluded, top_up
+from recsys_batch.ranking.policy.state import Access, Lists
+from recsys_batch.ranking.policy.utility import Days, too_soon, utilities
+from recsys_batch.ranking.policy.walk import walk
 
 if TYPE_CHECKING:
     from recsys_batch.ranking.policy.compile import CompiledPolicy
 
 _PLACE_BITS = np.uint64(32)
+_PLACES = np.uint64(0xFFFFFFFF)
 _SIGN = np.uint32(1 << 31)
 
 
@@ -26,9 +34,9 @@ def arrange(
     users: UserFacts,
     *,
     n: int,
-    run_id: str,  # noqa: ARG001
+    run_id: str,
     fill: Rows,
-    last_taken_days: Floats | None = None,  # noqa: ARG001
+    last_taken_days: Days | None = None,
     exclude: sparse.csr_matrix | None = None,
 ) -> Arranged:
     """Arrange the candidates of a block of users into lists.
@@ -49,54 +57,92 @@ def arrange(
         int32 item rows in the order in which they fill lists that candidates leave short, each at
         most once; items that are not allowed are passed over.
     last_taken_days
-        float32, users x width: days since the user last took the candidate; NaN: never.
+        float32, users x width: days since the user last took the candidate, NaN: never; or one
+        such array for each event type that `repeat` names. None: no user took anything.
     exclude
         users x items; an entry keeps the item out of the user's list, besides the rules
         (what the user has seen). Candidates that it names are dropped, too.
     """
     _check(items, scores, users)
     kept_out = _kept_out(policy, users, exclude)
-    mask_rows = policy.mask_rows(users)
-    usable = (items >= 0) & policy.masks[mask_rows[:, None], items]
-    entries = kept_out.indptr.astype(np.int64), kept_out.indices.astype(np.int32)
-    drop_excluded(items, *entries, usable)
-    rows, places, values = best_first(items, scores, usable, n)
-    why = np.zeros(rows.shape, dtype=np.int8)
-    top_up(rows, values, fill, policy.masks, mask_rows, *entries)
-    there = rows >= 0
-    why[there & (places < 0)] = FILL
-    relevance = np.take_along_axis(scores, np.maximum(places, 0), axis=1) if items.size else values
-    relevance = np.where(places >= 0, relevance, np.float32(0))
-    return Arranged(
-        rows=rows,
-        places=places,
-        scores=values,
-        why=why,
-        propensity=there.astype(np.float32),
-        adjustments=np.where(there, values - relevance, np.float32(0)),
-        shortfall=(n - there.sum(axis=1)).astype(np.int32),
+    access = Access(
+        policy.masks,
+        policy.mask_rows(users),
+        kept_out.indptr.astype(np.int64),
+        kept_out.indices.astype(np.int32),
+    )
+    usable = (items >= 0) & policy.masks[access.mask_rows[:, None], items]
+    drop_excluded(items, access.indptr, access.indices, usable)
+    utility = _utility(policy, items, scores, usable, last_taken_days)
+    if policy.plan.reorders(policy.policy):
+        rules = block_rules(
+            policy, users, items=items, utility=utility, access=access, fill=fill, run_id=run_id
+        )
+        lists = _empty((len(users), n))
+        walk(lists, rules, block_memory(rules))
+    else:
+        lists = _best_first(items, utility, fill, access, n)
+    return _arranged(lists, scores)
+
+
+def _utility(
+    policy: CompiledPolicy, items: Rows, scores: Floats, usable: Bools, days: Days | None
+) -> Floats:
+    rules, plan = policy.policy, policy.plan
+    if not plan.scores_change(rules):
+        return np.where(usable, scores, np.float32(-np.inf))
+    usable &= ~too_soon(rules, days, items.shape)
+    return utilities(rules, plan.terms, plan.logs, items, scores, usable, days)
+
+
+def _empty(shape: tuple[int, int]) -> Lists:
+    return Lists(
+        rows=np.full(shape, -1, dtype=np.int32),
+        places=np.full(shape, -1, dtype=np.int32),
+        values=np.full(shape, -np.inf, dtype=np.float32),
+        why=np.zeros(shape, dtype=np.int8),
+        propensity=np.zeros(shape, dtype=np.float32),
     )
 
 
-def best_first(items: Rows, scores: Floats, usable: Bools, n: int) -> tuple[Rows, Rows, Floats]:
-    """Best n usable candidates of each user: their rows, places and scores; -1 and -inf pad."""
-    users, width = items.shape
-    rows = np.full((users, n), -1, dtype=np.int32)
-    places = rows.copy()
-    best = np.full((users, n), -np.inf, dtype=np.float32)
-    depth = min(n, width)
+def _arranged(lists: Lists, scores: Floats) -> Arranged:
+    there = lists.rows >= 0
+    relevance = np.zeros(lists.rows.shape, dtype=np.float32)
+    users, slots = np.nonzero(lists.places >= 0)
+    relevance[users, slots] = scores[users, lists.places[users, slots]]
+    added = np.zeros(lists.rows.shape, dtype=np.float32)
+    np.subtract(lists.values, relevance, out=added, where=there)
+    return Arranged(
+        rows=lists.rows,
+        places=lists.places,
+        scores=lists.values,
+        why=lists.why,
+        propensity=lists.propensity,
+        adjustments=added,
+        shortfall=(lists.rows.shape[1] - there.sum(axis=1)).astype(np.int32),
+    )
+
+
+def _best_first(items: Rows, utility: Floats, fill: Rows, access: Access, n: int) -> Lists:
+    """Lists where no rule reorders: the most valuable candidates, then the fall-back order."""
+    lists = _empty((len(items), n))
+    depth = min(n, items.shape[1])
     if depth:
-        keys = _falling_keys(np.where(usable, scores, np.float32(-np.inf)))
-        if depth < width:
+        keys = _falling_keys(utility)
+        if depth < items.shape[1]:
             keys = np.partition(keys, depth - 1, axis=1)[:, :depth]
         keys.sort(axis=1)
-        found = (keys & np.uint64(0xFFFFFFFF)).astype(np.int32)
-        there = np.take_along_axis(usable, found, axis=1)
-        places[:, :depth] = np.where(there, found, -1)
-        rows[:, :depth] = np.where(there, np.take_along_axis(items, found, axis=1), -1)
-        ordered = np.take_along_axis(scores, found, axis=1)
-        best[:, :depth] = np.where(there, ordered, np.float32(-np.inf))
-    return rows, places, best
+        found = (keys & _PLACES).astype(np.int32)
+        best = np.take_along_axis(utility, found, axis=1)
+        there = best > -np.inf
+        lists.places[:, :depth] = np.where(there, found, -1)
+        lists.rows[:, :depth] = np.where(there, np.take_along_axis(items, found, axis=1), -1)
+        lists.values[:, :depth] = best
+    top_up(lists.rows, lists.values, items, fill, access)
+    there = lists.rows >= 0
+    lists.why[there & (lists.places < 0)] = FILL
+    lists.propensity[there] = 1.0
+    return lists
 
 
 def _falling_keys(scores: Floats) -> npt.NDArray[np.uint64]:

@@ -12,7 +12,9 @@ from scipy import sparse
 from recsys_batch.ranking.policy.arrange import arrange
 from recsys_batch.ranking.policy.facts import Arranged, Bools, Floats, ItemFacts, Rows, UserFacts
 from recsys_batch.ranking.policy.masks import Resolver
+from recsys_batch.ranking.policy.plan import Plan, make_plan
 from recsys_batch.ranking.policy.settings import AgeLimit, Policy, Scope
+from recsys_batch.ranking.policy.utility import Days
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,8 @@ class CompiledPolicy:
         Item rows that the rules of a cohort or of a user keep out, ascending.
     age_rows
         Item rows that an age limit keeps from young users, ascending.
+    plan
+        Rules that arrange lists, resolved.
     warnings
         Sentences on what the rules name in vain.
     """
@@ -48,6 +52,7 @@ class CompiledPolicy:
     cohort_rows: dict[str, Rows]
     user_rows: dict[str, Rows]
     age_rows: tuple[tuple[AgeLimit, Rows], ...]
+    plan: Plan
     warnings: tuple[str, ...]
 
     def allowed(self, region: str | None = None) -> Bools:
@@ -94,7 +99,7 @@ class CompiledPolicy:
         n: int,
         run_id: str,
         fill: Rows,
-        last_taken_days: Floats | None = None,
+        last_taken_days: Days | None = None,
         exclude: sparse.csr_matrix | None = None,
     ) -> Arranged:
         """Make finished lists of candidates; see `recsys_batch.ranking.policy.arrange.arrange`."""
@@ -171,6 +176,7 @@ def compile_policy(policy: Policy, items: ItemFacts, *, as_of: dt.date) -> Compi
         cohort_rows=rows_out(policy.cohorts, "cohorts"),
         user_rows=rows_out(policy.users, "users"),
         age_rows=age_rows,
+        plan=make_plan(policy, items, resolver=resolver, as_of=as_of),
         warnings=tuple(resolver.warnings),
     )
 

@@ -1,17 +1,18 @@
 """Who is kept out, and lists that candidates leave short filled up in the fall-back order."""
 
-from __future__ import annotations
+# mypy: allow-untyped-defs, allow-untyped-calls
+# numba infers the types of what is compiled.
 
-from typing import Any
+from __future__ import annotations
 
 import numpy as np
 
-from recsys_batch.ranking.policy.facts import Bools, Floats, Rows
 from recsys_batch.ranking.policy.jit import compiled
+from recsys_batch.ranking.policy.order import fill_score
 
 
 @compiled
-def drop_excluded(items: Rows, indptr: Any, indices: Any, usable: Bools) -> None:
+def drop_excluded(items, indptr, indices, usable):
     """Clear `usable` (users x width) where the user's row of a CSR matrix names the candidate."""
     for user in range(items.shape[0]):
         start, stop = indptr[user], indptr[user + 1]
@@ -24,42 +25,36 @@ def drop_excluded(items: Rows, indptr: Any, indices: Any, usable: Bools) -> None
 
 
 @compiled
-def top_up(
-    rows: Rows,
-    scores: Floats,
-    fill: Rows,
-    masks: Bools,
-    mask_rows: Any,
-    indptr: Any,
-    indices: Any,
-) -> None:
+def top_up(rows, scores, items, fill, access):
     """Fill lists (users x n, -1 where they end) that are not full, in place.
 
-    The first item put in scores the greatest whole number that is 1 or more below the last score,
-    or 1 if there is none, and every further item 1/n less, or as little as float32 can tell.
+    `items` are the candidates; those that are not in the list by now must not be shown.
     """
     n = rows.shape[1]
-    marks = np.full(masks.shape[1], -1, dtype=np.int32)
+    marks = np.full(access.masks.shape[1], -1, dtype=np.int32)
     for user in range(rows.shape[0]):
         if n == 0 or rows[user, n - 1] >= 0:
             continue
-        for at in range(indptr[user], indptr[user + 1]):
-            marks[indices[at]] = user
-        length = 0
-        while rows[user, length] >= 0:
-            marks[rows[user, length]] = user
-            length += 1
-        first = 1.0 if length == 0 else np.floor(np.float64(scores[user, length - 1])) - 1.0
-        added = 0
-        for row in fill:
-            if marks[row] != user and masks[mask_rows[user], row]:
+        for at in range(access.indptr[user], access.indptr[user + 1]):
+            marks[access.indices[at]] = user
+        for row in items[user]:
+            if row >= 0:
                 marks[row] = user
-                score = np.float32(first - added / n)
-                if length > 0 and score >= scores[user, length - 1]:
-                    score = np.nextafter(scores[user, length - 1], np.float32(-np.inf))
-                rows[user, length] = row
-                scores[user, length] = score
-                length += 1
-                added += 1
-                if length == n:
-                    break
+        _append(user, rows[user], scores[user], fill, marks, access)
+
+
+@compiled
+def _append(user, rows, scores, fill, marks, access):
+    length = start = np.sum(rows >= 0)
+    last = scores[start - 1] if start else np.float32(-np.inf)
+    mask = access.masks[access.mask_rows[user]]
+    for row in fill:
+        if length == len(rows):
+            break
+        if marks[row] != user and mask[row]:
+            marks[row] = user
+            rows[length] = row
+            scores[length] = fill_score(last, length - start, len(rows))
+            if length > 0 and scores[length] >= scores[length - 1]:
+                scores[length] = np.nextafter(scores[length - 1], np.float32(-np.inf))
+            length += 1

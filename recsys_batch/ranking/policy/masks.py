@@ -9,8 +9,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recsys_batch.ranking.policy.base import Group, Limit
 from recsys_batch.ranking.policy.facts import Bools, ItemFacts
-from recsys_batch.ranking.policy.settings import Group, Limit, Scope
+from recsys_batch.ranking.policy.settings import Scope
 
 
 class Resolver:
