@@ -13,11 +13,12 @@ from scipy import sparse
 
 from recsys_batch.errors import ContractError
 from recsys_batch.ranking.policy.block import block_memory, block_rules
+from recsys_batch.ranking.policy.explore import explore
 from recsys_batch.ranking.policy.facts import FILL, Arranged, Bools, Floats, Rows, UserFacts
 from recsys_batch.ranking.policy.fill import drop_excluded, top_up
 from recsys_batch.ranking.policy.state import Access, Lists
 from recsys_batch.ranking.policy.utility import Days, too_soon, utilities
-from recsys_batch.ranking.policy.walk import walk
+from recsys_batch.ranking.policy.walk import finish, walk
 
 if TYPE_CHECKING:
     from recsys_batch.ranking.policy.compile import CompiledPolicy
@@ -79,7 +80,12 @@ def arrange(
             policy, users, items=items, utility=utility, access=access, fill=fill, run_id=run_id
         )
         lists = _empty((len(users), n))
-        walk(lists, rules, block_memory(rules))
+        memory = block_memory(rules)
+        walk(lists, rules, memory)
+        if len(rules.chance.places):
+            memory.marks[:] = -1
+            explore(lists, rules, memory)
+        finish(lists)
     else:
         lists = _best_first(items, utility, fill, access, n)
     return _arranged(lists, scores)

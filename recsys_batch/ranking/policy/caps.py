@@ -13,38 +13,32 @@ _ROUNDING = 1e-9  # 0.3 * 10 is no less than 3
 
 
 @compiled
-def fits(row, place, user, caps, memory):
-    """Whether an item at a place exceeds no cap."""
-    for cap in range(len(caps.first)):
-        if place < caps.first[cap]:
-            group = caps.groups[cap, row]
-            if group >= 0 and memory.counts[cap, group] >= caps.most[user, cap]:
+def fits(row, place, groups, first, most, counts):
+    """Whether an item at a place exceeds no cap; `most` are the user's."""
+    for cap in range(len(first)):
+        if place < first[cap]:
+            group = groups[cap, row]
+            if group >= 0 and counts[cap, group] >= most[cap]:
                 return False
     return True
 
 
 @compiled
-def count(row, place, caps, memory):
+def count(row, place, groups, first, counts):
     """Count an item at a place towards the caps."""
-    for cap in range(len(caps.first)):
-        if place < caps.first[cap]:
-            group = caps.groups[cap, row]
+    for cap in range(len(first)):
+        if place < first[cap]:
+            group = groups[cap, row]
             if group >= 0:
-                memory.counts[cap, group] += 1
+                counts[cap, group] += 1
 
 
 @compiled
-def loosens(place, caps):
-    """Whether some cap ends at a place, so that items which it kept out may be taken."""
-    return np.any(caps.first == place)
-
-
-@compiled
-def show(row, place, floors, memory):
+def show(row, place, members, first, shown):
     """Count an item at a place towards the floors."""
-    for floor in range(len(floors.first)):
-        if place < floors.first[floor] and floors.members[floor, row]:
-            memory.shown[floor] += 1
+    for floor in range(len(first)):
+        if place < first[floor] and members[floor, row]:
+            shown[floor] += 1
 
 
 @compiled
@@ -71,9 +65,9 @@ def owes(place, following, user, rows, floors, memory):
 
 
 @compiled
-def helps(row, floors, memory):
+def helps(row, members, wanting):
     """Whether an item belongs to the group of a floor that is not met."""
-    for floor in range(len(floors.first)):
-        if memory.wanting[floor] and floors.members[floor, row]:
-            return True
-    return False
+    found = False
+    for floor in range(len(wanting)):
+        found = found or (wanting[floor] and members[floor, row])
+    return found

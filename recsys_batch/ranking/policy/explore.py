@@ -12,124 +12,156 @@ from __future__ import annotations
 
 import numpy as np
 
-from recsys_batch.ranking.policy.facts import EXPLORATION
+from recsys_batch.ranking.policy.caps import count
+from recsys_batch.ranking.policy.facts import EXPLORATION, FILL, RELEVANCE
 from recsys_batch.ranking.policy.jit import compiled
-from recsys_batch.ranking.policy.pick import NOTHING
+from recsys_batch.ranking.policy.pick import NOTHING, begin, next_item
 
 _PASSED_OVER = -2
 
 
 @compiled
-def is_open(slot, user, lists, rules):
-    """Whether a place to be drawn for lies in the list and no pin stands there."""
-    place = rules.chance.places[slot]
-    return place < lists.rows.shape[1] and lists.rows[user, place] < 0
+def explore(lists, rules, memory):
+    """Draw for the open places of lists that have everything else, in place.
+
+    A place without a pool gets what is best outside the pools.
+    """
+    candidates, caps, chance = rules.candidates, rules.caps, rules.chance
+    for user in range(lists.rows.shape[0]):
+        begin(user, candidates, rules.access, rules.fill.starts, memory)
+        rows, places = lists.rows[user], lists.places[user]
+        for place in range(len(rows)):
+            if rows[place] >= 0:
+                memory.marks[rows[place]] = user
+                count(rows[place], place, caps.groups, caps.first, memory.counts)
+                if places[place] != NOTHING:
+                    memory.free[places[place]] = False
+        sizes = np.where(_are_open(chance.places, rows), 0, chance.pool)
+        _deal(user, sizes, candidates, caps, chance, memory)
+        _go_without(user, lists, rules, memory)
+        for slot in range(len(chance.places)):
+            if chance.places[slot] < len(rows) and rows[chance.places[slot]] < 0:
+                pool = np.flatnonzero(memory.pools == slot)
+                if len(pool):
+                    _draw(user, slot, pool, candidates, chance, lists)
 
 
 @compiled
-def deal(user, lists, rules, memory):
-    """Deal the best of what is left to the open places in turn, as far as the caps have room."""
-    chance, utility = rules.chance, rules.candidates.utility
-    memory.pools[:] = NOTHING
-    slots, turn = len(chance.places), 0
-    sizes = np.zeros(slots, dtype=np.int64)
-    while True:
+def _are_open(places, rows):
+    """Whether each place lies in the list and no pin stands there."""
+    out = np.zeros(len(places), dtype=np.bool_)
+    for slot in range(len(places)):
+        out[slot] = places[slot] < len(rows) and rows[places[slot]] < 0
+    return out
+
+
+@compiled
+def _deal(user, sizes, candidates, caps, chance, memory):
+    """Deal the best of what is left to the places in turn, as far as the caps have room.
+
+    `sizes` are those of the pools; one that is full from the start gets nothing.
+    """
+    pools, items, utility = memory.pools, candidates.items[user], candidates.utility[user]
+    pools[:] = NOTHING
+    turn, slots = 0, len(sizes)
+    while sizes.min() < chance.pool:
         best, value = NOTHING, -np.inf
-        for each in range(len(memory.free)):
-            if memory.free[each] and memory.pools[each] == NOTHING and utility[user, each] > value:
-                best, value = each, utility[user, each]
+        for each in range(len(pools)):
+            if memory.free[each] and pools[each] == NOTHING and utility[each] > value:
+                best, value = each, utility[each]
         if best == NOTHING:
             break
-        row, to = rules.candidates.items[user, best], _PASSED_OVER
-        for step in range(slots if chance.members[row] else 0):
+        pools[best] = _PASSED_OVER
+        for step in range(slots if chance.members[items[best]] else 0):
             slot = (turn + step) % slots
-            room = sizes[slot] < chance.pool and is_open(slot, user, lists, rules)
-            if room and _reserve(row, slot, user, rules, memory):
-                to, turn = slot, slot + 1
+            if sizes[slot] < chance.pool and _reserve(
+                best, slot, chance.places[slot], pools, items, caps, caps.most[user], memory.counts
+            ):
+                pools[best], turn = slot, slot + 1
                 sizes[slot] += 1
                 break
-        memory.pools[best] = to
-        if _all_full(sizes, user, lists, rules):
-            break
-    for each in range(len(memory.free)):
-        if memory.pools[each] >= 0:
+    for each in range(len(pools)):
+        if pools[each] >= 0:
             memory.free[each] = False
-            memory.marks[rules.candidates.items[user, each]] = user
+            memory.marks[items[each]] = user
 
 
 @compiled
-def _all_full(sizes, user, lists, rules):
-    for slot in range(len(sizes)):
-        if sizes[slot] < rules.chance.pool and is_open(slot, user, lists, rules):
-            return False
-    return True
-
-
-@compiled
-def _held(cap, group, slot, user, rules, memory):
-    """Whether the pool of a place holds an item of a cap's group."""
-    for each in range(len(memory.pools)):
-        row = rules.candidates.items[user, each]
-        if memory.pools[each] == slot and rules.caps.groups[cap, row] == group:
-            return True
-    return False
-
-
-@compiled
-def _reserve(row, slot, user, rules, memory):
+def _reserve(best, slot, place, pools, items, caps, most, counts):
     """Count a group once for each place that may draw from it; False where a cap has no room."""
-    caps, place = rules.caps, rules.chance.places[slot]
     for turn in range(2):
         for cap in range(len(caps.first)):
-            group = caps.groups[cap, row]
-            if (
-                group < 0
-                or place >= caps.first[cap]
-                or _held(cap, group, slot, user, rules, memory)
-            ):
+            groups = caps.groups[cap]
+            group = groups[items[best]]
+            if group < 0 or place >= caps.first[cap] or _held(group, slot, pools, items, groups):
                 continue
             if turn == 1:
-                memory.counts[cap, group] += 1
-            elif memory.counts[cap, group] >= caps.most[user, cap]:
+                counts[cap, group] += 1
+            elif counts[cap, group] >= most[cap]:
                 return False
     return True
 
 
 @compiled
-def spare(user, rules, memory):
+def _held(group, slot, pools, items, groups):
+    """Whether the pool of a place holds an item of a group."""
+    found = False
+    for each in range(len(pools)):
+        found = found or (pools[each] == slot and groups[items[each]] == group)
+    return found
+
+
+@compiled
+def _go_without(user, lists, rules, memory):
+    """Put what is best outside the pools into places that have none, else spare a pool's best."""
+    for slot in range(len(rules.chance.places)):
+        place = rules.chance.places[slot]
+        if place >= lists.rows.shape[1] or lists.rows[user, place] >= 0:
+            continue
+        if np.any(memory.pools == slot):
+            continue
+        candidate, row = next_item(place, user, rules, memory)
+        if row == NOTHING:
+            candidate = _spare(memory.pools, rules.candidates.utility[user])
+            if candidate == NOTHING:
+                continue
+            row = rules.candidates.items[user, candidate]
+        lists.rows[user, place], lists.places[user, place] = row, candidate
+        lists.propensity[user, place] = 1.0
+        lists.why[user, place] = RELEVANCE if candidate != NOTHING else FILL
+        memory.marks[row] = user
+        count(row, place, rules.caps.groups, rules.caps.first, memory.counts)
+        if candidate != NOTHING:
+            lists.values[user, place] = rules.candidates.utility[user, candidate]
+            memory.free[candidate] = False
+
+
+@compiled
+def _spare(pools, utility):
     """Take the best item out of a pool that keeps another: its candidate, -1 if there is none."""
-    sizes = np.zeros(len(rules.chance.places), dtype=np.int64)
-    for each in range(len(memory.pools)):
-        if memory.pools[each] >= 0:
-            sizes[memory.pools[each]] += 1
     best, value = NOTHING, -np.inf
-    for each in range(len(memory.pools)):
-        slot, own = memory.pools[each], rules.candidates.utility[user, each]
-        if slot >= 0 and sizes[slot] > 1 and own > value:
-            best, value = each, own
+    for each in range(len(pools)):
+        if pools[each] >= 0 and utility[each] > value and np.sum(pools == pools[each]) > 1:
+            best, value = each, utility[each]
     if best != NOTHING:
-        memory.pools[best] = _PASSED_OVER
+        pools[best] = _PASSED_OVER
     return best
 
 
 @compiled
-def draw(slot, user, lists, rules, memory):
+def _draw(user, slot, pool, candidates, chance, lists):
     """Draw an item for a place from its pool, and log the probability."""
-    chance, utility = rules.chance, rules.candidates.utility[user]
-    pool = np.flatnonzero(memory.pools == slot)
-    chances = probabilities(
-        utility[pool], chance.temperature * rules.candidates.spreads[user], chance.uniform_share
-    )
-    drawn, reached = len(pool) - 1, 0.0
-    for each in range(len(pool)):
-        reached += chances[each]
-        if chance.draws[user, slot] < reached:
-            drawn = each
-            break
+    values = candidates.utility[user][pool].astype(np.float64)
+    temperature = chance.temperature * candidates.spreads[user]
+    chances = probabilities(values, temperature, chance.uniform_share)
+    drawn, reached = 0, chances[0]
+    while chance.draws[user, slot] >= reached and drawn + 1 < len(pool):
+        drawn += 1
+        reached += chances[drawn]
     place = chance.places[slot]
-    lists.rows[user, place] = rules.candidates.items[user, pool[drawn]]
+    lists.rows[user, place] = candidates.items[user, pool[drawn]]
     lists.places[user, place] = pool[drawn]
-    lists.values[user, place] = utility[pool[drawn]]
+    lists.values[user, place] = values[drawn]
     lists.why[user, place] = EXPLORATION
     lists.propensity[user, place] = chances[drawn]
 
@@ -137,8 +169,8 @@ def draw(slot, user, lists, rules, memory):
 @compiled
 def probabilities(values, temperature, uniform_share):
     """Softmax of values, mixed with the uniform distribution; uniform at temperature 0."""
-    uniform = np.full(len(values), 1.0 / len(values))
-    if temperature <= 0.0:
-        return uniform
-    powers = np.exp((values.astype(np.float64) - values.max()) / temperature)
-    return (1.0 - uniform_share) * powers / powers.sum() + uniform_share * uniform
+    chances = np.full(len(values), 1.0 / len(values))
+    if temperature > 0.0:
+        powers = np.exp((values - values.max()) / temperature)
+        chances = (1.0 - uniform_share) * powers / powers.sum() + uniform_share * chances
+    return chances

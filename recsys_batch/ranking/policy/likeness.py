@@ -12,12 +12,10 @@ from recsys_batch.ranking.policy.state import CALIBRATION, CATEGORIES, NO_LIKENE
 
 
 @compiled
-def begin(user, rules, memory):
+def begin(user, items, likeness, memory):
     """Forget the user before, and gather the candidates' vectors."""
-    memory.penalty[:] = 0.0
     memory.nearest[:] = 0.0
     memory.spread[:] = 0
-    likeness, items = rules.likeness, rules.candidates.items
     if likeness.method == VECTORS:
         for place in range(items.shape[1]):
             if memory.free[place]:
@@ -26,9 +24,8 @@ def begin(user, rules, memory):
 
 
 @compiled
-def note(row, place, user, rules, memory):
+def note(row, place, user, items, likeness, memory):
     """Take notice of an item that stands at a place."""
-    likeness = rules.likeness
     if likeness.method == NO_LIKENESS or place >= likeness.first:
         return
     code = likeness.codes[row]
@@ -39,8 +36,8 @@ def note(row, place, user, rules, memory):
     elif likeness.method == CATEGORIES:
         if code >= 0:
             for each in range(len(memory.free)):
-                row = rules.candidates.items[user, each]
-                if memory.free[each] and likeness.codes[row] == code:
+                own = likeness.codes[items[user, each]]
+                if memory.free[each] and own == code:
                     memory.nearest[each] = np.float32(1.0)
     else:
         _approach(likeness.vectors[row], memory.local, memory.nearest)
@@ -57,31 +54,29 @@ def _approach(vector, local, nearest):
 
 
 @compiled
-def weigh(place, user, rules, memory):
+def weigh(place, user, candidates, likeness, memory):
     """Set what each free candidate would lose at a place.
 
     Maximal marginal relevance takes ``w * nearest`` off ``(1 - w) * relevance``, calibration
     ``w * KL`` (less that of the best category), with relevance scaled to the unit interval over
     the user's candidates. Here both are divided by ``1 - w`` and scaled back.
     """
-    likeness = rules.likeness
     if likeness.method == NO_LIKENESS:
         return
     if place >= likeness.first:
         memory.penalty[:] = 0.0
         return
-    scale = likeness.factor * rules.candidates.spans[user]
+    scale = likeness.factor * candidates.spans[user]
     if likeness.method == CALIBRATION:
-        _calibrate(user, scale, rules, memory)
+        _calibrate(scale, candidates.items[user], likeness, likeness.tastes[user], memory)
     else:
         for each in range(len(memory.free)):
             memory.penalty[each] = scale * memory.nearest[each]
 
 
 @compiled
-def _calibrate(user, scale, rules, memory):
-    likeness = rules.likeness
-    tastes, length = likeness.tastes[user], memory.spread[-1] + 1.0
+def _calibrate(scale, items, likeness, tastes, memory):
+    length = memory.spread[-1] + 1.0
     gains = np.zeros(len(tastes))
     least = 0.0
     for code in range(len(tastes)):
@@ -93,7 +88,7 @@ def _calibrate(user, scale, rules, memory):
             least = min(least, gains[code])
     for each in range(len(memory.free)):
         if memory.free[each]:
-            code = likeness.codes[rules.candidates.items[user, each]]
+            code = likeness.codes[items[each]]
             gain = gains[code] if code >= 0 else 0.0
             memory.penalty[each] = scale * (gain - least)
 

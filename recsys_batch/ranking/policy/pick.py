@@ -14,24 +14,39 @@ NOTHING = -1
 
 
 @compiled
+def begin(user, candidates, access, starts, memory):
+    """Forget the user before; mark what this one must not get."""
+    for at in range(access.indptr[user], access.indptr[user + 1]):
+        memory.marks[access.indices[at]] = user
+    for each in range(len(memory.free)):
+        row = candidates.items[user, each]
+        memory.free[each] = row >= 0 and candidates.utility[user, each] > -np.inf
+        if row >= 0 and not memory.free[each]:
+            memory.marks[row] = user
+    memory.counts[:] = 0
+    memory.shown[:] = 0
+    memory.penalty[:] = 0.0
+    for order in range(len(memory.cursors)):
+        memory.cursors[order, :] = starts[order]
+
+
+@compiled
 def best_candidate(place, user, capped, owing, rules, memory):
     """Place among the candidates of the most valuable free one, -1 if none will do.
 
     Ties go to the smaller item row. `capped`: it must exceed no cap; `owing`: it must help
     a floor that is not met.
     """
-    items, utility = rules.candidates.items, rules.candidates.utility
+    items, utility = rules.candidates.items[user], rules.candidates.utility[user]
+    groups, first, most = rules.caps.groups, rules.caps.first, rules.caps.most[user]
     best, value = NOTHING, -np.inf
-    for each in range(items.shape[1]):
-        if not memory.free[each]:
+    for each in range(len(items)):
+        own = utility[each] - memory.penalty[each]
+        if not memory.free[each] or own <= value:
             continue
-        own = utility[user, each] - memory.penalty[each]
-        if own <= value:
+        if capped and not fits(items[each], place, groups, first, most, memory.counts):
             continue
-        row = items[user, each]
-        if capped and not fits(row, place, user, rules.caps, memory):
-            continue
-        if owing and not helps(row, rules.floors, memory):
+        if owing and not helps(items[each], rules.floors.members, memory.wanting):
             continue
         best, value = each, own
     return best
@@ -40,24 +55,24 @@ def best_candidate(place, user, capped, owing, rules, memory):
 @compiled
 def first_of(order, place, user, capped, rules, memory):
     """First row of a fall-back order that may still be taken, -1 if none will do."""
-    stop = rules.fill.starts[order + 1]
-    at = memory.cursors[order, 1 if capped else 0]
-    untouched = at == memory.cursors[order, 0]
-    found = NOTHING
-    while at < stop:
-        row = rules.fill.rows[at]
-        gone = (
-            memory.marks[row] == user or not rules.access.masks[rules.access.mask_rows[user], row]
-        )
-        if not gone and (not capped or fits(row, place, user, rules.caps, memory)):
+    caps, fill, cursors = rules.caps, rules.fill, memory.cursors
+    mask = rules.access.masks[rules.access.mask_rows[user]]
+    at = cursors[order, 1 if capped else 0]
+    untouched, found = at == cursors[order, 0], NOTHING
+    while at < fill.starts[order + 1] and found == NOTHING:
+        row = fill.rows[at]
+        gone = memory.marks[row] == user or not mask[row]
+        if not gone and (
+            not capped or fits(row, place, caps.groups, caps.first, caps.most[user], memory.counts)
+        ):
             found = row
-            break
-        at += 1
-        untouched = untouched and gone
-        if untouched:
-            memory.cursors[order, 0] = at
+        else:
+            at += 1
+            untouched = untouched and gone
+            if untouched:
+                cursors[order, 0] = at
     if capped:
-        memory.cursors[order, 1] = at
+        cursors[order, 1] = at
     return found
 
 

@@ -8,42 +8,29 @@ from __future__ import annotations
 import numpy as np
 
 from recsys_batch.ranking.policy import likeness
-from recsys_batch.ranking.policy.caps import count, helps, loosens, owes, show
-from recsys_batch.ranking.policy.explore import deal, draw, is_open, spare
+from recsys_batch.ranking.policy.caps import count, helps, owes, show
 from recsys_batch.ranking.policy.facts import FILL, FLOOR, PIN, RELEVANCE
 from recsys_batch.ranking.policy.jit import compiled
 from recsys_batch.ranking.policy.order import settle
-from recsys_batch.ranking.policy.pick import NOTHING, next_item, owed_item
+from recsys_batch.ranking.policy.pick import NOTHING, begin, next_item, owed_item
 
 
 @compiled
 def walk(lists, rules, memory):
-    """Fill the lists (users x n, all empty) and their values, in place."""
+    """Fill the lists (users x n, all empty) in place, but for places that are drawn for."""
     for user in range(lists.rows.shape[0]):
-        _begin(user, rules, memory)
+        begin(user, rules.candidates, rules.access, rules.fill.starts, memory)
+        likeness.begin(user, rules.candidates.items, rules.likeness, memory)
         _pin(user, lists, rules, memory)
         _go(user, lists, rules, memory)
-        if len(rules.chance.places):
-            _explore(user, lists, rules, memory)
-        length = _close_up(user, lists)
-        settle(lists.values[user], lists.rows[user], lists.why[user], length)
 
 
 @compiled
-def _begin(user, rules, memory):
-    candidates, access = rules.candidates, rules.access
-    for at in range(access.indptr[user], access.indptr[user + 1]):
-        memory.marks[access.indices[at]] = user
-    for each in range(len(memory.free)):
-        row = candidates.items[user, each]
-        memory.free[each] = row >= 0 and candidates.utility[user, each] > -np.inf
-        if row >= 0 and not memory.free[each]:
-            memory.marks[row] = user
-    memory.counts[:] = 0
-    memory.shown[:] = 0
-    for order in range(len(memory.cursors)):
-        memory.cursors[order, :] = rules.fill.starts[order]
-    likeness.begin(user, rules, memory)
+def finish(lists):
+    """Close up lists that fall short, and turn values into falling scores, in place."""
+    for user in range(lists.rows.shape[0]):
+        length = _close_up(user, lists)
+        settle(lists.values[user], lists.rows[user], lists.why[user], length)
 
 
 @compiled
@@ -58,7 +45,7 @@ def _put(candidate, row, place, why, user, lists, rules, memory):
         own = rules.candidates.utility[user, candidate] - memory.penalty[candidate]
         lists.values[user, place] = own
         memory.free[candidate] = False
-    count(row, place, rules.caps, memory)
+    count(row, place, rules.caps.groups, rules.caps.first, memory.counts)
 
 
 @compiled
@@ -82,32 +69,30 @@ def _pin(user, lists, rules, memory):
 @compiled
 def _go(user, lists, rules, memory):
     """Walk down the places that are neither pinned nor drawn for."""
-    n, slot, chance = lists.rows.shape[1], 0, rules.chance
-    for place in range(n):
-        if loosens(place, rules.caps):
+    rows, floors = lists.rows[user], rules.floors
+    for place in range(len(rows)):
+        if np.any(rules.caps.first == place):  # what a cap kept out may be taken again
             memory.cursors[:, 1] = memory.cursors[:, 0]
-        while slot < len(chance.places) and chance.places[slot] < place:
-            slot += 1
-        if lists.rows[user, place] < 0:
-            if slot < len(chance.places) and chance.places[slot] == place:
+        if rows[place] < 0:
+            if np.any(rules.chance.places == place):
                 continue
             if not _choose(place, user, lists, rules, memory):
                 break
-        likeness.note(lists.rows[user, place], place, user, rules, memory)
-        show(lists.rows[user, place], place, rules.floors, memory)
+        likeness.note(rows[place], place, user, rules.candidates.items, rules.likeness, memory)
+        show(rows[place], place, floors.members, floors.first, memory.shown)
 
 
 @compiled
 def _choose(place, user, lists, rules, memory):
     """Put the best item into an open place; False if nothing is left."""
-    likeness.weigh(place, user, rules, memory)
+    likeness.weigh(place, user, rules.candidates, rules.likeness, memory)
     candidate, row = next_item(place, user, rules, memory)
     if row == NOTHING:
         return False
     why = RELEVANCE if candidate != NOTHING else FILL
-    following = _next_open(place, user, lists, rules)
+    following = _next_open(place, lists.rows[user], rules.chance.places)
     owing = owes(place, following, user, lists.rows[user], rules.floors, memory)
-    if owing and not helps(row, rules.floors, memory):
+    if owing and not helps(row, rules.floors.members, memory.wanting):
         owed, owed_row = owed_item(place, user, rules, memory)
         if owed_row != NOTHING:
             candidate, row, why = owed, owed_row, FLOOR
@@ -116,38 +101,11 @@ def _choose(place, user, lists, rules, memory):
 
 
 @compiled
-def _next_open(place, user, lists, rules):
+def _next_open(place, rows, drawn):
     following = place + 1
-    while following < lists.rows.shape[1]:
-        drawn = False
-        for slot in range(len(rules.chance.places)):
-            drawn = drawn or rules.chance.places[slot] == following
-        if lists.rows[user, following] < 0 and not drawn:
-            break
+    while following < len(rows) and (rows[following] >= 0 or np.any(drawn == following)):
         following += 1
     return following
-
-
-@compiled
-def _explore(user, lists, rules, memory):
-    """Draw for the places that have a pool; the others get what is best outside the pools."""
-    deal(user, lists, rules, memory)
-    memory.penalty[:] = 0.0
-    memory.cursors[:, 1] = memory.cursors[:, 0]
-    for slot in range(len(rules.chance.places)):
-        if is_open(slot, user, lists, rules) and not np.any(memory.pools == slot):
-            place = rules.chance.places[slot]
-            candidate, row = next_item(place, user, rules, memory)
-            if row == NOTHING:
-                candidate = spare(user, rules, memory)
-                if candidate == NOTHING:
-                    continue
-                row = rules.candidates.items[user, candidate]
-            why = RELEVANCE if candidate != NOTHING else FILL
-            _put(candidate, row, place, why, user, lists, rules, memory)
-    for slot in range(len(rules.chance.places)):
-        if is_open(slot, user, lists, rules) and np.any(memory.pools == slot):
-            draw(slot, user, lists, rules, memory)
 
 
 @compiled
