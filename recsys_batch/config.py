@@ -132,6 +132,7 @@ class RecommendSettings(_Settings):
     seen_types: tuple[EventType, ...] = Field(
         ("purchase", "rating"), description="Event types that make an item seen."
     )
+    rules: str = Field("default", description="Rules of the lists: a file of conf/rules/.")
     block_items: tuple[str, ...] = Field((), description="Item ids that are never recommended.")
 
 

@@ -99,6 +99,17 @@ class Gatherer:
             parts.append(Candidates(self.names, *block))
         return pooled(parts, sources=self.names)
 
+    def best(
+        self,
+        rows: npt.NDArray[np.integer],
+        *,
+        exclude: sparse.csr_matrix | None = None,
+        allow: npt.NDArray[np.bool_] | None = None,
+    ) -> dict[str, Ints]:
+        """Each source's own list, ``len(rows) x per_source``: item rows, -1 where it ends."""
+        ranked = (each.rank(rows, exclude, allow)[0] for each in self._scorers)
+        return dict(zip(self.names, ranked, strict=True))
+
 
 def gather(
     fitted: Mapping[str, FittedSource],
