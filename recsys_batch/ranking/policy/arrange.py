@@ -16,8 +16,10 @@ from recsys_batch.ranking.policy.block import block_memory, block_rules
 from recsys_batch.ranking.policy.explore import explore
 from recsys_batch.ranking.policy.facts import FILL, Arranged, Bools, Floats, Rows, UserFacts
 from recsys_batch.ranking.policy.fill import drop_excluded, top_up
-from recsys_batch.ranking.policy.state import Access, Lists
-from recsys_batch.ranking.policy.utility import Days, too_soon, utilities
+from recsys_batch.ranking.policy.pairs import union
+from recsys_batch.ranking.policy.repeats import Days, too_soon
+from recsys_batch.ranking.policy.state import Access, Lists, fixed, readonly
+from recsys_batch.ranking.policy.utility import utilities
 from recsys_batch.ranking.policy.walk import finish, walk
 
 if TYPE_CHECKING:
@@ -66,12 +68,15 @@ def arrange(
     """
     _check(items, scores, users)
     kept_out = _kept_out(policy, users, exclude)
-    access = Access(
-        policy.masks,
-        policy.mask_rows(users),
-        kept_out.indptr.astype(np.int64),
-        kept_out.indices.astype(np.int32),
+    access = readonly(
+        Access(
+            policy.masks,
+            policy.mask_rows(users),
+            kept_out.indptr.astype(np.int64),
+            kept_out.indices.astype(np.int32),
+        )
     )
+    items, fill = fixed(items, np.int32), fixed(fill, np.int32)
     usable = (items >= 0) & policy.masks[access.mask_rows[:, None], items]
     drop_excluded(items, access.indptr, access.indices, usable)
     utility = _utility(policy, items, scores, usable, last_taken_days)
@@ -172,11 +177,7 @@ def _kept_out(
             where="exclude",
             fix="give users x items of this block",
         )
-    given = sparse.csr_matrix(exclude)
-    if not ruled.nnz:
-        return given
-    entries = (np.ones(len(given.indices), dtype=np.int8), given.indices, given.indptr)
-    return sparse.csr_matrix(sparse.csr_matrix(entries, shape) + ruled)
+    return union(sparse.csr_matrix(exclude), ruled)
 
 
 def _check(items: Rows, scores: Floats, users: UserFacts) -> None:
