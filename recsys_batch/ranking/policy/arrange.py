@@ -13,6 +13,7 @@ from scipy import sparse
 
 from recsys_batch.errors import ContractError
 from recsys_batch.ranking.policy.block import block_memory, block_rules
+from recsys_batch.ranking.policy.checks import check_block
 from recsys_batch.ranking.policy.explore import explore
 from recsys_batch.ranking.policy.facts import FILL, Arranged, Bools, Floats, Rows, UserFacts
 from recsys_batch.ranking.policy.fill import drop_excluded, top_up
@@ -31,7 +32,7 @@ _SIGN = np.uint32(1 << 31)
 
 
 def arrange(
-    policy: CompiledPolicy,
+    compiled: CompiledPolicy,
     items: Rows,
     scores: Floats,
     users: UserFacts,
@@ -66,23 +67,23 @@ def arrange(
         users x items; an entry keeps the item out of the user's list, besides the rules
         (what the user has seen). Candidates that it names are dropped, too.
     """
-    _check(items, scores, users)
-    kept_out = _kept_out(policy, users, exclude)
+    items, fill = fixed(items, np.int32), fixed(fill, np.int32)
+    check_block(items, scores, users, fill, len(compiled.items))
+    kept_out = _kept_out(compiled, users, exclude)
     access = readonly(
         Access(
-            policy.masks,
-            policy.mask_rows(users),
+            compiled.masks,
+            compiled.mask_rows(users),
             kept_out.indptr.astype(np.int64),
             kept_out.indices.astype(np.int32),
         )
     )
-    items, fill = fixed(items, np.int32), fixed(fill, np.int32)
-    usable = (items >= 0) & policy.masks[access.mask_rows[:, None], items]
+    usable = (items >= 0) & compiled.masks[access.mask_rows[:, None], items]
     drop_excluded(items, access.indptr, access.indices, usable)
-    utility = _utility(policy, items, scores, usable, last_taken_days)
-    if policy.plan.reorders(policy.policy):
+    utility = _utility(compiled, items, scores, usable, last_taken_days)
+    if compiled.plan.reorders(compiled.policy):
         rules = block_rules(
-            policy, users, items=items, utility=utility, access=access, fill=fill, run_id=run_id
+            compiled, users, items=items, utility=utility, access=access, fill=fill, run_id=run_id
         )
         lists = _empty((len(users), n))
         memory = block_memory(rules)
@@ -97,9 +98,9 @@ def arrange(
 
 
 def _utility(
-    policy: CompiledPolicy, items: Rows, scores: Floats, usable: Bools, days: Days | None
+    compiled: CompiledPolicy, items: Rows, scores: Floats, usable: Bools, days: Days | None
 ) -> Floats:
-    rules, plan = policy.policy, policy.plan
+    rules, plan = compiled.policy, compiled.plan
     if not plan.scores_change(rules):
         return np.where(usable, scores, np.float32(-np.inf))
     usable &= ~too_soon(rules, days, items.shape)
@@ -165,12 +166,12 @@ def _falling_keys(scores: Floats) -> npt.NDArray[np.uint64]:
 
 
 def _kept_out(
-    policy: CompiledPolicy, users: UserFacts, exclude: sparse.csr_matrix | None
+    compiled: CompiledPolicy, users: UserFacts, exclude: sparse.csr_matrix | None
 ) -> sparse.csr_matrix:
-    ruled = policy.exclude(users)
+    ruled = compiled.exclude(users)
     if exclude is None:
         return ruled
-    shape = (len(users), len(policy.items))
+    shape = (len(users), len(compiled.items))
     if exclude.shape != shape:
         raise ContractError(
             f"shape {exclude.shape} for {shape[0]} users and {shape[1]} items",
@@ -178,18 +179,3 @@ def _kept_out(
             fix="give users x items of this block",
         )
     return union(sparse.csr_matrix(exclude), ruled)
-
-
-def _check(items: Rows, scores: Floats, users: UserFacts) -> None:
-    if items.shape != scores.shape or len(items) != len(users):
-        raise ContractError(
-            f"items {items.shape} and scores {scores.shape} for {len(users)} users",
-            where="candidates",
-            fix="give both users x width",
-        )
-    if not np.isfinite(scores[items >= 0]).all():
-        raise ContractError(
-            "a candidate's score is not finite",
-            where="scores",
-            fix="pad with item -1 what has no score, and look for the source of the NaN",
-        )

@@ -172,6 +172,10 @@ def test_compiled_rules_pickle() -> None:
     [
         ({"scores": [[NAN, 1, 1, 1, 1, 1]]}, "not finite"),
         ({"users": some_users(2)}, "for 2 users"),
+        ({"candidates": [[0, 1, 2, 3, 4, 6]]}, "beyond the 6 items"),
+        ({"candidates": [[0, 1, 2, 3, 5, 4]]}, "do not ascend"),
+        ({"candidates": [[0, 1, 2, -1, 4, 5]]}, "do not ascend"),
+        ({"fill": [7]}, "fill: an item row beyond"),
         ({"exclude": sparse.csr_matrix((1, 5))}, "1 users and 6 items"),
         ({"users": some_users(1, tastes=np.ones((1, 2), dtype="f4"))}, "2 columns for 3"),
     ],
