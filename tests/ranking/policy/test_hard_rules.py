@@ -191,3 +191,23 @@ def test_columns_of_facts_have_a_row_each() -> None:
         item_facts(3, prices=[1, 2])
     with pytest.raises(ContractError, match=r"UserFacts\.regions: 1 rows for 2 keys"):
         some_users(2, regions=["north"])
+
+
+def test_blocks_without_users_or_without_candidates() -> None:
+    everything = policy(
+        pins=[{"item": "i1", "position": 2}],
+        caps=[{"each": "category", "most": 1}],
+        diversity={"method": "calibration"},
+        exploration={"positions": [1]},
+        weights={"novelty": 1},
+        popularity_debias=1,
+        repeat={"any": {"after_days": 3}},
+    )
+    for rules in (policy(), everything):
+        none = np.zeros((0, 4), dtype=np.float32)
+        lists = arranged(rules, shop(), none, candidates=none, users=some_users(0), n=3)
+        assert lists.rows.shape == (0, 3) and lists.shortfall.shape == (0,)
+        empty = np.zeros((2, 0), dtype=np.float32)
+        lists = arranged(rules, shop(), empty, candidates=empty, users=some_users(2), n=3)
+        pinned = [1, -1, -1] if rules.pins else [-1, -1, -1]
+        assert lists.rows.tolist() == [pinned, pinned]
