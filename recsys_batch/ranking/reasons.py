@@ -64,7 +64,9 @@ class Reasons:
         history, acts = weights.indices[own], self._trained_on.acts[own]
         causes, before = self._causes(items, history)
         found = []
-        for item, cause, again, source in zip(items, causes, before, sources[: len(items)], strict=True):
+        for item, cause, again, source in zip(
+            items, causes, before, sources[: len(items)], strict=True
+        ):
             if again:
                 found.append(f"because you {self._verbs[acts[cause]]} it before")
             elif int(source) in self._impersonal or not len(history):

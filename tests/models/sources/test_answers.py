@@ -96,7 +96,7 @@ def test_factors_learn_a_checkerboard(settings):
 
 
 def test_als_equals_its_normal_equations_solved_in_full():
-    """With confidence 1 + alpha * weight, as the paper has it, and not implicit's alpha * weight."""
+    """With confidence 1 + alpha * weight, as the paper has it: implicit takes alpha * weight."""
     weights = random_weights(3)
     s = AlsSettings(factors=4, iterations=50, regularization=0.5, alpha=3.0)
     fitted, dense = s.fit(SourceData(weights)), weights.toarray().astype(float)
