@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -22,6 +23,9 @@ from recsys_batch.ranking.validation import best_places
 Floats: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int32]
 
+# What reading a file that is missing, cut off, or of other code can raise.
+_UNREADABLE = (OSError, ValueError, EOFError, LookupError, AttributeError, ImportError)
+
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
@@ -35,15 +39,19 @@ class Ranked:
         float32, users x n: falling along each list, -inf where it ends.
     parts
         float32, sources x users x n: what each source adds to the score, 0 where a list ends.
+    weighed
+        bool, sources x users: whether the source orders the user's list at all.
     """
 
     items: Ints
     scores: Floats
     parts: Floats
+    weighed: npt.NDArray[np.bool_]
 
     def main_source(self) -> npt.NDArray[np.intp]:
-        """Of each item the source that added most, users x n; of equal ones the first."""
-        return np.asarray(self.parts.argmax(axis=0), dtype=np.intp)
+        """Of each item the weighed source that added most, users x n; of equal ones the first."""
+        added = np.where(self.weighed[:, :, None], self.parts, -np.inf)
+        return np.asarray(added.argmax(axis=0), dtype=np.intp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,14 +102,20 @@ class RankingModel:
             exclude=trained_on.seen[rows] if recipe.seen == "exclude" else None,
             allow=trained_on.recommendable,
         )
-        parts = found.scores * self._weights(rows)[:, :, None]
+        weights = self._weights(rows)
+        parts = found.scores * weights[:, :, None]
         scores = np.where(found.items < 0, np.float32(-np.inf), parts.sum(axis=0))
         places = best_places(scores, n)
         best = np.take_along_axis(scores, places, axis=1)
         there = np.isfinite(best)
         items = np.where(there, np.take_along_axis(found.items, places, axis=1), -1)
         added = np.where(there, np.take_along_axis(parts, places[None], axis=2), np.float32(0.0))
-        return Ranked(_widened(items, n, -1), _widened(best, n, -np.inf), _widened(added, n, 0.0))
+        return Ranked(
+            _widened(items, n, -1),
+            _widened(best, n, -np.inf),
+            _widened(added, n, 0.0),
+            weights != 0,
+        )
 
     def _weights(self, rows: npt.NDArray[np.integer]) -> Floats:
         """Sources x users."""
@@ -143,7 +157,7 @@ def load_model(path: Path) -> RankingModel:
     """
     try:
         found = joblib.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError, AttributeError, ImportError) as error:
+    except (*_UNREADABLE, pickle.UnpicklingError) as error:
         raise LakeError(
             f"the model cannot be read ({' '.join(str(error).split())[:200]})",
             where=str(path),
