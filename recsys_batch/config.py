@@ -90,6 +90,9 @@ class ModelSettings(_Settings):
     weights: dict[str, float] | None = Field(
         None, description="Weight of each of `sources`; null: chosen."
     )
+    rerank: bool = Field(
+        True, description="Try trees over the weighed sources; they are used where they win."
+    )
     per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
 
 

@@ -240,7 +240,7 @@ def parse_sets(sets: Iterable[str]) -> dict[str, Any]:
         key, equals, value = each.partition("=")
         if not equals or not key:
             raise ConfigError(
-                f"{each!r} is not KEY=VALUE", where="--set", fix="write it like als.factors=32"
+                f"{each!r} is not KEY=VALUE", where="--set", fix="write it like recommend.n=20"
             )
         try:
             found[key] = yaml.safe_load(value)

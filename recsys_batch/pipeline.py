@@ -79,16 +79,13 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "recommend",
         "exact top-N for every user, region and for all; check the finished lists",
-        reads=("fitted", "interactions", "users", "items", "runs"),
+        reads=("fitted", "interactions", "items", "runs"),
         writes=("topn_user", "topn_segment", "validations"),
     ),
     Stage(
         "evaluate",
         "temporal hold-out against popularity and the champion; the gate decides",
-        reads=(
-            *("fitted", "interactions", "users", "items", "popularity"),
-            *("holdout", "models", "recipes", "runs"),
-        ),
+        reads=("fitted", "users", "items", "holdout", "models", "runs"),
         writes=("metrics", "decisions"),
     ),
     Stage(

@@ -75,24 +75,25 @@ def test_help_starts_neither_spark_nor_anything_heavy():
 
 
 def test_settings_prints_what_a_run_would_use():
-    result = call("settings", "--dataset", "sample", "--set", "als.factors=5")
+    result = call("settings", "--dataset", "sample", "--set", "tuning.max_users=5")
     found = yaml.safe_load(result.output)
     assert found["dataset"]["name"] == "sample"
-    assert found["als"]["factors"] == 5
+    assert found["tuning"]["max_users"] == 5
     assert found["recommend"]["seen_types"] == ["purchase"]
 
 
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        ("als.factors", "'als.factors' is not KEY=VALUE"),
+        ("tuning.seed", "'tuning.seed' is not KEY=VALUE; write it like recommend.n=20"),
         ("=3", "'=3' is not KEY=VALUE"),
-        ("als.factors=[", "the value of als.factors is not YAML"),
-        ("als.factors=many", "setting 'als.factors': input should be a valid integer"),
-        ("als.factors=0", "setting 'als.factors': input should be greater than or equal to 1"),
-        ("als.factor=3", "setting 'als.factor': extra inputs are not permitted"),
+        ("tuning.seed=[", "the value of tuning.seed is not YAML"),
+        ("tuning.seed=many", "setting 'tuning.seed': input should be a valid integer"),
+        ("tuning.every_days=0", "setting 'tuning.every_days': input should be greater than or"),
+        ("tuning.seeds=3", "setting 'tuning.seeds': extra inputs are not permitted"),
         ("nothing.like.it=3", "setting 'nothing': extra inputs are not permitted"),
-        ("als=3", "setting 'als'"),
+        ("als.factors=3", "setting 'als': extra inputs are not permitted"),
+        ("tuning=3", "setting 'tuning'"),
     ],
 )
 def test_a_wrong_setting_is_named(given, text):

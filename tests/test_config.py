@@ -35,10 +35,10 @@ DATASET: dict[str, Any] = {
 def conf(tmp_path: Path) -> Path:
     """A configuration folder of its own."""
     files: dict[str, Any] = {
-        "base.yaml": {"als": {"factors": 8, "alpha": 2.0}, "recommend": {"n": 20}},
-        "local.yaml": {"als": {"factors": 16}},
-        "other.yaml": {"als": {"factors": 24}},
-        "datasets/shop.yaml": {"dataset": DATASET, "als": {"alpha": 3.0}},
+        "base.yaml": {"tuning": {"max_users": 8, "max_seconds": 2.0}, "recommend": {"n": 20}},
+        "local.yaml": {"tuning": {"max_users": 16}},
+        "other.yaml": {"tuning": {"max_users": 24}},
+        "datasets/shop.yaml": {"dataset": DATASET, "tuning": {"max_seconds": 3.0}},
     }
     (tmp_path / "datasets").mkdir()
     for name, content in files.items():
@@ -51,13 +51,14 @@ def test_later_files_and_overrides_win_key_by_key(
 ) -> None:
     monkeypatch.delenv("RECSYS_BATCH_ENV", raising=False)
     settings = load_settings("shop", conf=conf)
-    assert (settings.als.factors, settings.als.alpha, settings.recommend.n) == (16, 3.0, 20)
-    assert load_settings("shop", conf=conf, environment="other").als.factors == 24
+    assert (settings.tuning.max_users, settings.tuning.max_seconds) == (16, 3.0)
+    assert settings.recommend.n == 20
+    assert load_settings("shop", conf=conf, environment="other").tuning.max_users == 24
     monkeypatch.setenv("RECSYS_BATCH_ENV", "other")
     monkeypatch.setenv("RECSYS_BATCH_CONF", str(conf))
-    assert load_settings("shop").als.factors == 24
-    found = load_settings("shop", overrides={"als.factors": 4, "recommend.block_items": ["x"]})
-    assert (found.als.factors, found.als.alpha) == (4, 3.0)
+    assert load_settings("shop").tuning.max_users == 24
+    found = load_settings("shop", overrides={"tuning.max_users": 4, "recommend.block_items": ["x"]})
+    assert (found.tuning.max_users, found.tuning.max_seconds) == (4, 3.0)
     assert found.recommend.block_items == ("x",)
 
 
@@ -76,10 +77,17 @@ def test_shipped_datasets_are_valid_with_each_overlay(name: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "found"),
     [
-        ("als.factor", 8, "als.factor"),
-        ("als.factors", 0, "als.factors"),
-        ("als.factors", "many", "als.factors"),
-        ("als.alpha", float("inf"), "als.alpha"),
+        ("tuning.seeds", 8, "tuning.seeds"),
+        ("tuning.max_users", 0, "tuning.max_users"),
+        ("tuning.max_users", "many", "tuning.max_users"),
+        ("tuning.max_seconds", float("inf"), "tuning.max_seconds"),
+        ("features.half_life_days", 0, "features.half_life_days"),
+        ("features.half_life_days", "none", "features.half_life_days"),
+        ("popularity.half_life_days", -1, "popularity.half_life_days"),
+        ("recommend.seen", "some", "recommend.seen"),
+        ("model.per_source", 0, "model.per_source"),
+        ("model.sources", ["als"], "model.sources"),
+        ("als.factors", 32, "als"),
         ("dataset.weights.purchase", float("nan"), "dataset.weights.purchase"),
         ("dataset.weights.buy", 1.0, "dataset.weights.buy"),
         ("dataset.name", "No Folder", "dataset.name"),
@@ -147,7 +155,26 @@ def test_an_empty_file_has_no_settings(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed() -> None:
     settings = Settings(dataset=Dataset.model_validate(DATASET))
     with pytest.raises(ValidationError, match="frozen"):
-        settings.als = settings.als  # type: ignore[misc]
+        settings.tuning = settings.tuning  # type: ignore[misc]
+
+
+def test_what_is_chosen_by_the_log_may_be_named_or_left_open(conf: Path) -> None:
+    open_ = load_settings("shop", conf=conf)
+    assert open_.features.half_life_days == open_.popularity.half_life_days == "auto"
+    assert (open_.recommend.seen, open_.model.sources, open_.model.weights) == ("auto", None, None)
+    named = load_settings(
+        "shop",
+        conf=conf,
+        overrides={
+            "features.half_life_days": None,
+            "popularity.half_life_days": 3,
+            "recommend.seen": "allow",
+            "model.sources": {"again": {"kind": "repeat"}},
+        },
+    )
+    assert (named.features.half_life_days, named.popularity.half_life_days) == (None, 3.0)
+    assert named.recommend.seen == "allow"
+    assert named.model.sources == {"again": {"kind": "repeat"}}
 
 
 def test_the_digest_follows_results_only(conf: Path) -> None:
@@ -161,7 +188,7 @@ def test_the_digest_follows_results_only(conf: Path) -> None:
     assert digest(dataset__title="Shop", dataset__landing="/data") == same
     assert digest(dataset__freshness__events__fail_after_hours=5) == same
     changed = [
-        digest(als__seed=1),
+        digest(tuning__seed=2),
         digest(features__half_life_days=None),
         digest(dataset__weights__view=0.1),
         digest(dataset__time_zone="Asia/Tokyo"),

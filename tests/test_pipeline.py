@@ -12,7 +12,7 @@ from recsys_batch.lake.tables import TABLES
 from recsys_batch.pipeline import STAGES, stage
 
 PROJECT = Path(__file__).resolve().parent.parent
-FOLDERS = {"landing", "edge", "exports"}
+FOLDERS = {"landing", "fitted", "edge", "exports"}
 
 
 def test_each_stage_reads_only_what_lies_there_before_it() -> None:
@@ -36,6 +36,7 @@ def test_what_is_made_is_used_but_for_reports() -> None:
     ends = {"validations", "quarantine", "edge", "exports"}
     ends |= {f"raw_{source}" for source in ("events", "items", "profiles", "consents")}
     ends |= {"lateness", "freshness", "suspects"}
+    ends |= {"user_factors", "item_factors"}  # what the model in the registry answers from
     assert {name for each in STAGES for name in each.writes} - read == ends
 
 

@@ -512,7 +512,7 @@ TABLES: dict[str, Table] = {
             "gold",
             (
                 _RUN,
-                ("model", "STRING", "lists, popularity or champion"),
+                ("model", "STRING", "lists, popularity, champion, or a source alone"),
                 ("metric", "STRING", "such as ndcg@10"),
                 ("value", "DOUBLE", "mean over users"),
                 ("low", "DOUBLE", "lower end of the interval"),

@@ -60,7 +60,6 @@ def fit_als(
     model = AlternatingLeastSquares(
         factors=factors,
         regularization=regularization,
-        alpha=alpha,
         iterations=iterations,
         random_state=seed,
         num_threads=threads or os.cpu_count() or 1,
@@ -71,8 +70,11 @@ def fit_als(
         if progress is not None:
             progress(iteration + 1, iterations)
 
+    # What implicit takes is the confidence itself, and its alpha a factor of it.
+    confidence = weights.astype(np.float32)
+    confidence.data = np.float32(1.0) + np.float32(alpha) * confidence.data
     with threadpool_limits(limits=1, user_api="blas"), contextlib.suppress(ModelFitError):
-        model.fit(weights.astype(np.float32), show_progress=False, callback=report)
+        model.fit(confidence, show_progress=False, callback=report)
     users = np.ascontiguousarray(model.user_factors, dtype=np.float32)
     items = np.ascontiguousarray(model.item_factors, dtype=np.float32)
     # A ModelFitError says that there are NaN, which infinities do not raise: look for both.

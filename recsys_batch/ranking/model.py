@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +16,9 @@ from recsys_batch.errors import LakeError
 from recsys_batch.models.recipes import FACTORS, Recipe
 from recsys_batch.models.sources import FactorScores, FittedSource
 from recsys_batch.models.training import Training
+
+# What reading a file that is missing, cut off, or of other code can raise.
+_UNREADABLE = (OSError, ValueError, EOFError, LookupError, AttributeError, ImportError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +84,7 @@ def load_model(path: Path) -> RankingModel:
     """
     try:
         found = joblib.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError, AttributeError, ImportError) as error:
+    except (*_UNREADABLE, pickle.UnpicklingError) as error:
         raise LakeError(
             f"the model cannot be read ({' '.join(str(error).split())[:200]})",
             where=str(path),

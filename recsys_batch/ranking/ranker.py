@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -12,7 +13,9 @@ from scipy import sparse
 
 from recsys_batch.models.recipes import POPULAR
 from recsys_batch.models.sources import PopularSettings, RegionalSettings
-from recsys_batch.ranking.candidates import Gatherer
+from recsys_batch.ranking.blend import Blend
+from recsys_batch.ranking.candidates import Candidates, Gatherer
+from recsys_batch.ranking.features import History, make_history
 from recsys_batch.ranking.model import RankingModel
 from recsys_batch.ranking.policy import (
     EXPLORATION,
@@ -23,10 +26,12 @@ from recsys_batch.ranking.policy import (
     UserFacts,
     compile_policy,
 )
+from recsys_batch.ranking.reranker import read_trees
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int32]
 Rows: TypeAlias = npt.NDArray[np.integer]
+_BELOW = 1.0  # of the blend's scores, whose weights add up to about one
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +45,8 @@ class Ranked:
     scores
         float32, users x n: falling along each list, -inf where it ends.
     parts
-        float32, sources and then rules x users x n: what each adds to the score, 0 where a list
-        ends.
+        float32, (sources, the re-ranker and the rules) x users x n: what each adds to the score,
+        0 where a list ends.
     sources
         int8, users x n: place in `Ranker.source_names` of what brought the item into the list.
     propensity
@@ -84,6 +89,9 @@ class Ranker:
         self.source_names = (*names, "pin", "exploration")
         self._fallback = names.index(POPULAR)
         weights = [model.recipe.weights[name] for name in names]
+        blend = Blend(tuple(names), tuple(weights))
+        trees = model.recipe.trees
+        self._reranker = None if trees is None else read_trees(trees, blend, n=n)
         alone = [float(name == model.recipe.newcomers) for name in names]
         self._weights = np.array([weights, alone], dtype=np.float32)
         order = np.lexsort((np.arange(len(facts)), -facts.popularity))
@@ -118,7 +126,9 @@ class Ranker:
         users = self._user_facts(rows)
         exclude = self._exclude(rows, users)
         found = self._gatherer.candidates(rows, exclude=exclude, allow=self._compiled.allowed())
-        parts = found.scores * self._weights[np.where(self.model.known[rows], 0, 1)].T[:, :, None]
+        weights = self._weights[np.where(self.model.known[rows], 0, 1)].T[:, :, None]
+        parts = found.scores * weights
+        parts = np.concatenate([parts, self._corrections(found, rows)[None]])
         scores = np.where(found.items < 0, np.float32(-np.inf), parts.sum(axis=0))
         made = self._compiled.arrange(
             found.items,
@@ -132,7 +142,7 @@ class Ranker:
         )
         places = np.maximum(made.places, 0)[None]
         shown = np.where(made.places < 0, 0.0, np.take_along_axis(parts, places, axis=2))
-        sources = shown.argmax(axis=0).astype(np.int8)
+        sources = np.where(weights, shown[:-1], -np.inf).argmax(axis=0).astype(np.int8)
         for why, source in (
             (FILL, self._fallback),
             (PIN, len(self.source_names) - 2),
@@ -154,6 +164,21 @@ class Ranker:
             if not isinstance(self.model.recipe.sources[name], PopularSettings | RegionalSettings):
                 found[strangers] = lists[POPULAR][strangers]
         return {name: found[:, : self.n] for name, found in lists.items()}
+
+    def _corrections(self, found: Candidates, rows: Rows) -> Floats:
+        """What the trees add to each candidate's score; nothing for users without a history."""
+        added = np.zeros(found.items.shape, dtype=np.float32)
+        if self._reranker is not None:
+            known = np.flatnonzero(self.model.known[rows])
+            told = self._reranker.corrections(found.of(known), rows[known], self._history)
+            # Below the depth a candidate stays below those that were re-ranked.
+            least = np.where(np.isfinite(told), told, np.inf).min(axis=1, keepdims=True)
+            added[known] = np.where(np.isfinite(told), told, least - _BELOW)
+        return added
+
+    @cached_property
+    def _history(self) -> History:
+        return make_history(self.model.trained_on.data.weights)
 
     def _user_facts(self, rows: Rows) -> UserFacts:
         trained_on = self.model.trained_on

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recsys_batch.config import AlsSettings
 from recsys_batch.errors import InputDataError
 from recsys_batch.models.als import fit_als
 
 
-def settings(**changed) -> AlsSettings:
-    return AlsSettings(**{"factors": 8, "iterations": 10, "seed": 3, **changed})
+def fit(weights: sparse.csr_matrix, **changed):
+    settings = {"factors": 8, "regularization": 1.0, "alpha": 10.0, "iterations": 10, "seed": 3}
+    return fit_als(weights, **{**settings, **changed})
 
 
 @pytest.fixture(scope="module")
@@ -23,30 +23,23 @@ def sparse_weights() -> sparse.csr_matrix:
 
 
 def test_one_and_two_threads_and_a_repeat_give_equal_bits(sparse_weights):
-    one, two, again = (
-        fit_als(sparse_weights, settings=settings(), threads=threads) for threads in (1, 2, 2)
-    )
-    assert one.users.dtype == one.items.dtype == np.float32
-    assert one.users.shape == (300, 8)
-    assert one.items.shape == (120, 8)
-    for other in (two, again):
-        assert one.users.tobytes() == other.users.tobytes()
-        assert one.items.tobytes() == other.items.tobytes()
+    (users, items), *others = (fit(sparse_weights, threads=threads) for threads in (1, 2, 2))
+    assert users.dtype == items.dtype == np.float32
+    assert users.shape == (300, 8)
+    assert items.shape == (120, 8)
+    for other in others:
+        assert (users.tobytes(), items.tobytes()) == tuple(each.tobytes() for each in other)
 
 
 def test_another_seed_gives_other_factors(sparse_weights):
-    one = fit_als(sparse_weights, settings=settings())
-    other = fit_als(sparse_weights, settings=settings(seed=4))
-    assert one.items.tobytes() != other.items.tobytes()
+    _, one = fit(sparse_weights)
+    _, other = fit(sparse_weights, seed=4)
+    assert one.tobytes() != other.tobytes()
 
 
 def test_the_input_is_not_changed_and_progress_counts_the_sweeps(sparse_weights):
     before, seen = sparse_weights.data.copy(), []
-    fit_als(
-        sparse_weights,
-        settings=settings(iterations=3),
-        progress=lambda done, steps: seen.append((done, steps)),
-    )
+    fit(sparse_weights, iterations=3, progress=lambda done, steps: seen.append((done, steps)))
     assert seen == [(1, 3), (2, 3), (3, 3)]
     np.testing.assert_array_equal(sparse_weights.data, before)
 
@@ -58,10 +51,9 @@ def test_a_checkerboard_is_learnt():
     for user in range(20):
         held[user, (user + 2 * (user // 2)) % 20] = True
     assert (board[held] == 1).all()
-    factors = fit_als(
-        sparse.csr_matrix(np.where(held, 0, board)), settings=settings(factors=2, iterations=15)
-    )
-    scores = factors.users @ factors.items.T
+    train = sparse.csr_matrix(np.where(held, 0, board))
+    users, items = fit(train, factors=2, iterations=15)
+    scores = users @ items.T
     assert scores[held].min() > 3 * scores[board == 0].max()
 
 
@@ -69,5 +61,5 @@ def test_a_checkerboard_is_learnt():
 @pytest.mark.parametrize("alpha", [1e38, 3e38])
 def test_factors_that_are_no_numbers_are_refused(alpha):
     weights = sparse.csr_matrix(np.full((4, 4), 1e30, dtype=np.float32))
-    with pytest.raises(InputDataError, match=r"als\.alpha .*not finite.*; raise the regular"):
-        fit_als(weights, settings=settings(alpha=alpha))
+    with pytest.raises(InputDataError, match=r"source als, .*alpha .*not finite.*; raise the"):
+        fit(weights, alpha=alpha)

@@ -17,8 +17,17 @@ from recsys_batch.models.champion import (
     open_registry,
     register_challenger,
 )
-from recsys_batch.models.recipes import recipe_json
+from recsys_batch.models.recipes import Recipe
 from recsys_batch.models.serving import FactorTables
+from recsys_batch.models.sources import AlsSettings, PopularSettings
+
+RECIPE = Recipe(
+    interest_half_life_days=30,
+    popularity_half_life_days=None,
+    seen="exclude",
+    sources={"als": AlsSettings(factors=5), "popular": PopularSettings()},
+    weights={"als": 1.0, "popular": 0.25},
+)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +50,7 @@ def register(home: Path, settings: Settings, opened: Run) -> tuple[str, str]:
         home,
         settings,
         opened,
+        RECIPE,
         tables=FactorTables(
             user_factors=str(home / "users"),
             user_version=0,
@@ -51,7 +61,7 @@ def register(home: Path, settings: Settings, opened: Run) -> tuple[str, str]:
         versions={"events": 3, "interactions": 1},
         metrics={"users": 5, "items": 7},
     )
-    row = {"run_id": opened.run_id, "recipe": recipe_json(settings.als)}
+    row = {"run_id": opened.run_id, "recipe": RECIPE.text()}
     row |= {"model_version": made[0], "mlflow_run": made[1]}
     replace_rows(home, "models", [row], run_id=opened.run_id)
     return made
@@ -70,7 +80,10 @@ def test_each_run_is_a_version_and_the_last_is_challenger(home, settings, regist
     assert [version for version, _ in registered.values()] == ["1", "2"]
     found = aliased(home, settings, "challenger")
     assert (found.version, found.run_id) == ("2", "2026-01-02-abc")
-    assert found.params["factors"] == str(settings.als.factors)
+    assert found.params["interest_half_life_days"] == "30.0"
+    assert found.params["popularity_half_life_days"] == "None"
+    assert (found.params["weight.als"], found.params["weight.popular"]) == ("1.0", "0.25")
+    assert AlsSettings.model_validate_json(found.params["source.als"]) == AlsSettings(factors=5)
     assert found.tags["version.events"] == "3"
     assert found.tags["events_digest"] == "e2"
 

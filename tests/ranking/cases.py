@@ -1,74 +1,104 @@
-"""Small catalogs, and ranking written once more in plain Python."""
+"""Small models whose scores are known, and ranking written once more in plain Python."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import sparse
+from models.feature_tables import UNTIL, USERS, Pair, items, pairs, popularity, table
 
-from recsys_batch.ranking.blocks import RankedBlock
-from recsys_batch.ranking.catalog import Catalog
+from recsys_batch.models.recipes import Recipe
+from recsys_batch.models.sources import AlsSettings, FactorScores, PopularSettings, SourceSettings
+from recsys_batch.models.training import Training, training
+from recsys_batch.ranking.model import RankingModel
 
 
-def catalog(
+def trained(
     ids: Sequence[str],
-    *,
-    vectors: Mapping[str, Sequence[float]] | None = None,
-    popular: Mapping[str, float] | None = None,
-    regional: Mapping[str, Mapping[str, float]] | None = None,
+    *history: Pair,
+    users: Mapping[str, str | None],
+    popular: Mapping[str | None, Mapping[str, float]] | None = None,
     blocked: Sequence[str] = (),
-) -> Catalog:
-    """A catalog by item id; what is not named has no factors and nobody's interest."""
-    ids, vectors = sorted(ids), vectors or {}
-    width = len(next(iter(vectors.values()), [0.0]))
-
-    def shares(named: Mapping[str, float]) -> np.ndarray:
-        return np.array([named.get(item, 0.0) for item in ids], dtype=np.float32)
-
-    return Catalog(
-        ids=list(ids),
-        titles=[f"the {item}" for item in ids],
-        allowed=np.array([item not in blocked for item in ids]),
-        factors=np.array(
-            [vectors.get(item, [0.0] * width) for item in ids], dtype=np.float32
-        ).reshape(len(ids), width),
-        modelled=np.array([item in vectors for item in ids]),
-        popular=shares(popular or {}),
-        regional={region: shares(named) for region, named in (regional or {}).items()},
+) -> Training:
+    """Features of a shop; `users` have regions and may have lists."""
+    titles = {each: f"the {each}" for each in ids}
+    return training(
+        pairs(*history),
+        table(USERS, list(users.items())),
+        items(ids, blocked=blocked, titles=titles),
+        popularity(popular or {}),
+        until=UNTIL,
     )
 
 
-def excluded(rows: Sequence[Sequence[int]], items: int) -> sparse.csr_matrix:
-    """CSR with an entry for each item row named for each user."""
-    indptr = np.cumsum([0, *(len(row) for row in rows)])
-    indices = np.array([item for row in rows for item in row], dtype=np.int32)
-    return sparse.csr_matrix(
-        (np.ones(len(indices), dtype=np.int8), indices, indptr), shape=(len(rows), items)
+def recipe(
+    sources: Mapping[str, SourceSettings] | None = None,
+    weights: Mapping[str, float] | None = None,
+    **changed: object,
+) -> Recipe:
+    """A recipe of ALS and popularity, or of other sources beside them."""
+    named = {"als": AlsSettings(factors=2), "popular": PopularSettings()} | dict(sources or {})
+    given = {
+        "interest_half_life_days": None,
+        "popularity_half_life_days": None,
+        "seen": "exclude",
+        "sources": named,
+        "weights": dict.fromkeys(named, 1.0) | dict(weights or {}),
+    }
+    return Recipe.model_validate({**given, **changed})
+
+
+def model(
+    known: Training,
+    made_by: Recipe,
+    *,
+    users: Mapping[str, Sequence[float]] | None = None,
+    items: Mapping[str, Sequence[float]] | None = None,
+) -> RankingModel:
+    """A model whose factors are given, not fitted; what is not named has none."""
+    width = len(next(iter((items or {}).values()), [0.0]))
+    rows, ids = known.data.weights.shape[0], known.ids
+    factors = FactorScores(
+        np.zeros((rows, width), dtype=np.float32), np.zeros((len(ids), width), dtype=np.float32)
     )
+    for key, vector in (users or {}).items():
+        factors.users[row(known, key)] = vector
+    for key, vector in (items or {}).items():
+        factors.items[ids.index(key)] = vector
+    fitted = {
+        name: factors if name == "als" else settings.fit(known.data)
+        for name, settings in made_by.sources.items()
+    }
+    return RankingModel(made_by, known, fitted)
 
 
-def named(known: Catalog, block: RankedBlock, user: int = 0) -> list[str]:
-    """The ids of a user's list."""
-    return [known.ids[row] for row in block.rows[user] if row >= 0]
+def row(known: Training, user: str) -> int:
+    """Row of a user."""
+    return known.keys.tolist().index(user.encode())
 
 
-def oracle(
-    known: Catalog, *, vector: np.ndarray | None, region: str | None, taken: set[int], n: int
-) -> list[tuple[int, int]]:
-    """(item row, source) of a list: personal, then regional, then popular, none twice."""
-    listed: list[tuple[int, int]] = []
-    allowed = [row for row in range(len(known.ids)) if known.allowed[row] and row not in taken]
-    if vector is not None:
-        score = {row: float(np.float32(vector @ known.factors[row])) for row in allowed}
-        modelled = [row for row in allowed if known.modelled[row]]
-        listed += [(row, 0) for row in sorted(modelled, key=lambda row: (-score[row], row))]
-    for source, shares in ((1, known.regional.get(region or "")), (2, known.popular)):
-        if shares is None:
-            continue
-        had = {row for row, _ in listed}
-        fresh = [row for row in allowed if row not in had and (source == 2 or shares[row] > 0)]
-        listed += [
-            (row, source) for row in sorted(fresh, key=lambda row: (-float(shares[row]), row))
-        ]
-    return listed[:n]
+def listed(ranking: RankingModel, user: str | int, n: int) -> list[str]:
+    """Ids of a user's list."""
+    place = user if isinstance(user, int) else row(ranking.trained_on, user)
+    found = ranking.rank(np.array([place]), n=n).items[0]
+    return [ranking.trained_on.ids[item] for item in found if item >= 0]
+
+
+def oracle(ranking: RankingModel, user: int, *, n: int) -> dict[int, list[float]]:
+    """Candidates of a user and what each source adds to their scores, from all scores at once."""
+    known, made_by = ranking.trained_on, ranking.recipe
+    seen = set(known.seen[[user]].indices.tolist()) if made_by.seen == "exclude" else set()
+    open_ = [place for place in np.flatnonzero(known.recommendable).tolist() if place not in seen]
+    history = known.data.weights.indptr[user + 1] > known.data.weights.indptr[user]
+    parts: dict[int, list[float]] = {}
+    brought: set[int] = set()
+    for name, source in ranking.sources.items():
+        scores = source.scores(np.array([user]))[0].astype(np.float64)
+        best = sorted(open_, key=lambda place, own=scores: (-own[place], place))
+        brought |= set(best[: max(n, made_by.per_source)])
+        spread = scores.std()
+        standard = (scores - scores.mean()) / spread if spread > 1e-5 else 0 * scores
+        weight = made_by.weights[name] if history else float(name == made_by.newcomers)
+        for place in open_:
+            parts.setdefault(place, []).append(weight * standard[place])
+    return {place: parts[place] for place in sorted(brought)}

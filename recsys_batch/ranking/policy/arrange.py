@@ -13,11 +13,14 @@ from scipy import sparse
 
 from recsys_batch.errors import ContractError
 from recsys_batch.ranking.policy.block import block_memory, block_rules
+from recsys_batch.ranking.policy.checks import check_block
 from recsys_batch.ranking.policy.explore import explore
 from recsys_batch.ranking.policy.facts import FILL, Arranged, Bools, Floats, Rows, UserFacts
 from recsys_batch.ranking.policy.fill import drop_excluded, top_up
-from recsys_batch.ranking.policy.state import Access, Lists
-from recsys_batch.ranking.policy.utility import Days, too_soon, utilities
+from recsys_batch.ranking.policy.pairs import union
+from recsys_batch.ranking.policy.repeats import Days, too_soon
+from recsys_batch.ranking.policy.state import Access, Lists, fixed, readonly
+from recsys_batch.ranking.policy.utility import utilities
 from recsys_batch.ranking.policy.walk import finish, walk
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ _SIGN = np.uint32(1 << 31)
 
 
 def arrange(
-    policy: CompiledPolicy,
+    compiled: CompiledPolicy,
     items: Rows,
     scores: Floats,
     users: UserFacts,
@@ -64,20 +67,23 @@ def arrange(
         users x items; an entry keeps the item out of the user's list, besides the rules
         (what the user has seen). Candidates that it names are dropped, too.
     """
-    _check(items, scores, users)
-    kept_out = _kept_out(policy, users, exclude)
-    access = Access(
-        policy.masks,
-        policy.mask_rows(users),
-        kept_out.indptr.astype(np.int64),
-        kept_out.indices.astype(np.int32),
+    items, fill = fixed(items, np.int32), fixed(fill, np.int32)
+    check_block(items, scores, users, fill, len(compiled.items))
+    kept_out = _kept_out(compiled, users, exclude)
+    access = readonly(
+        Access(
+            compiled.masks,
+            compiled.mask_rows(users),
+            kept_out.indptr.astype(np.int64),
+            kept_out.indices.astype(np.int32),
+        )
     )
-    usable = (items >= 0) & policy.masks[access.mask_rows[:, None], items]
+    usable = (items >= 0) & compiled.masks[access.mask_rows[:, None], items]
     drop_excluded(items, access.indptr, access.indices, usable)
-    utility = _utility(policy, items, scores, usable, last_taken_days)
-    if policy.plan.reorders(policy.policy):
+    utility = _utility(compiled, items, scores, usable, last_taken_days)
+    if compiled.plan.reorders(compiled.policy):
         rules = block_rules(
-            policy, users, items=items, utility=utility, access=access, fill=fill, run_id=run_id
+            compiled, users, items=items, utility=utility, access=access, fill=fill, run_id=run_id
         )
         lists = _empty((len(users), n))
         memory = block_memory(rules)
@@ -92,9 +98,9 @@ def arrange(
 
 
 def _utility(
-    policy: CompiledPolicy, items: Rows, scores: Floats, usable: Bools, days: Days | None
+    compiled: CompiledPolicy, items: Rows, scores: Floats, usable: Bools, days: Days | None
 ) -> Floats:
-    rules, plan = policy.policy, policy.plan
+    rules, plan = compiled.policy, compiled.plan
     if not plan.scores_change(rules):
         return np.where(usable, scores, np.float32(-np.inf))
     usable &= ~too_soon(rules, days, items.shape)
@@ -160,35 +166,16 @@ def _falling_keys(scores: Floats) -> npt.NDArray[np.uint64]:
 
 
 def _kept_out(
-    policy: CompiledPolicy, users: UserFacts, exclude: sparse.csr_matrix | None
+    compiled: CompiledPolicy, users: UserFacts, exclude: sparse.csr_matrix | None
 ) -> sparse.csr_matrix:
-    ruled = policy.exclude(users)
+    ruled = compiled.exclude(users)
     if exclude is None:
         return ruled
-    shape = (len(users), len(policy.items))
+    shape = (len(users), len(compiled.items))
     if exclude.shape != shape:
         raise ContractError(
             f"shape {exclude.shape} for {shape[0]} users and {shape[1]} items",
             where="exclude",
             fix="give users x items of this block",
         )
-    given = sparse.csr_matrix(exclude)
-    if not ruled.nnz:
-        return given
-    entries = (np.ones(len(given.indices), dtype=np.int8), given.indices, given.indptr)
-    return sparse.csr_matrix(sparse.csr_matrix(entries, shape) + ruled)
-
-
-def _check(items: Rows, scores: Floats, users: UserFacts) -> None:
-    if items.shape != scores.shape or len(items) != len(users):
-        raise ContractError(
-            f"items {items.shape} and scores {scores.shape} for {len(users)} users",
-            where="candidates",
-            fix="give both users x width",
-        )
-    if not np.isfinite(scores[items >= 0]).all():
-        raise ContractError(
-            "a candidate's score is not finite",
-            where="scores",
-            fix="pad with item -1 what has no score, and look for the source of the NaN",
-        )
+    return union(sparse.csr_matrix(exclude), ruled)

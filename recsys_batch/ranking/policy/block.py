@@ -29,6 +29,7 @@ from recsys_batch.ranking.policy.state import (
     Memory,
     Pins,
     Rules,
+    readonly,
 )
 from recsys_batch.ranking.policy.utility import spreads
 
@@ -50,7 +51,7 @@ def block_rules(
 ) -> Rules:
     """Gather all that arranges a block."""
     plan, policy = compiled.plan, compiled.policy
-    return Rules(
+    rules = Rules(
         candidates=Candidates(items, utility, *spreads(utility)),
         access=access,
         pins=_pins(plan, users),
@@ -60,6 +61,7 @@ def block_rules(
         likeness=_likeness(compiled, users),
         chance=_chance(plan, policy, users, run_id=run_id),
     )
+    return readonly(rules)
 
 
 def block_memory(rules: Rules) -> Memory:

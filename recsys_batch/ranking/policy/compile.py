@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,10 @@ from scipy import sparse
 from recsys_batch.ranking.policy.arrange import arrange
 from recsys_batch.ranking.policy.facts import Arranged, Bools, Floats, ItemFacts, Rows, UserFacts
 from recsys_batch.ranking.policy.masks import Resolver
+from recsys_batch.ranking.policy.pairs import joined, nothing
 from recsys_batch.ranking.policy.plan import Plan, make_plan
+from recsys_batch.ranking.policy.repeats import Days, too_soon_pairs
 from recsys_batch.ranking.policy.settings import AgeLimit, Policy, Scope
-from recsys_batch.ranking.policy.utility import Days
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,20 +77,22 @@ class CompiledPolicy:
         """
         shape = (len(users), len(self.items))
         if not (self.cohort_rows or self.user_rows or self.age_rows):
-            return _entries(
-                np.zeros(0, dtype=np.int32), np.zeros(shape[0] + 1, dtype=np.int64), shape
-            )
-        merged: dict[tuple[int, ...], Rows] = {}
-        each: list[Rows] = []
-        for user in range(len(users)):
-            parts = self._kept_out(users, user)
-            name = tuple(id(part) for part in parts)
-            if name not in merged:
-                merged[name] = np.unique(np.concatenate([*parts, np.zeros(0, dtype=np.int32)]))
-            each.append(merged[name])
-        indptr = np.concatenate([[0], np.cumsum([len(rows) for rows in each])]).astype(np.int64)
-        indices = np.concatenate([*each, np.zeros(0, dtype=np.int32)])
-        return _entries(indices, indptr, shape)
+            return nothing(shape)
+        return joined([self._kept_out(users, user) for user in range(len(users))], shape)
+
+    def too_soon(
+        self, days: sparse.csr_matrix | Mapping[str, sparse.csr_matrix]
+    ) -> sparse.csr_matrix:
+        """Return the items that rules on repeats keep out.
+
+        Parameters
+        ----------
+        days
+            Users x items CSR, an entry (0 included) for each item that the user took: days since
+            the last time; or one such matrix for each event type that `repeat` names.
+        """
+        users = next(iter(days.values())) if isinstance(days, Mapping) else days
+        return too_soon_pairs(self.policy, days, (users.shape[0], len(self.items)))
 
     def arrange(
         self,
@@ -183,9 +187,3 @@ def compile_policy(policy: Policy, items: ItemFacts, *, as_of: dt.date) -> Compi
 
 def _row(known: dict[str, int], region: str | None) -> int:
     return 0 if region is None else known.get(region, 0)
-
-
-def _entries(
-    indices: Rows, indptr: npt.NDArray[np.int64], shape: tuple[int, int]
-) -> sparse.csr_matrix:
-    return sparse.csr_matrix((np.ones(len(indices), dtype=np.int8), indices, indptr), shape)

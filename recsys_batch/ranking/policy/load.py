@@ -39,7 +39,9 @@ def load_policy(name: str = "default", *, conf: Path | None = None) -> Policy:
         return Policy.model_validate(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(top)"
+        parts = [str(part) for part in first["loc"]]
+        parts = parts[: parts.index("[key]")] if "[key]" in parts else parts
+        key = ".".join(parts) or "(top)"
         quote = " and put ids, keys and versions in quotes" if "string" in first["type"] else ""
         raise ConfigError(
             f"rule {key!r}: {first['msg'].lower()}",

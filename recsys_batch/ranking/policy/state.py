@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 NO_LIKENESS, CATEGORIES, VECTORS, CALIBRATION = range(4)
+
+Input = TypeVar("Input", bound=tuple[Any, ...])
+
+
+def fixed(array: Any, dtype: DTypeLike | None = None) -> Any:
+    """Return a read-only, contiguous view (or copy) of an array.
+
+    Loops are compiled anew for each type of their arguments, and an array's layout and
+    whether it may be written to are part of its type: arrays from Arrow or from a memory map may
+    not be. So all that the loops only read has one type.
+    """
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+def readonly(inputs: Input) -> Input:
+    """Fix the arrays of a named tuple, and of those in it."""
+    kind: Any = type(inputs)
+    made: Input = kind(*(_fixed_value(value) for value in inputs))
+    return made
+
+
+def _fixed_value(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return readonly(value)
+    return fixed(value) if isinstance(value, np.ndarray) else value
 
 
 class Candidates(NamedTuple):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
-from recsys_batch.errors import ContractError
-from recsys_batch.ranking.policy.arranging import RepeatRule
 from recsys_batch.ranking.policy.facts import Bools, Floats, ItemFacts
+from recsys_batch.ranking.policy.repeats import Days, repeats
 from recsys_batch.ranking.policy.settings import Policy
 
 Doubles = npt.NDArray[np.float64]
-Days = Floats | Mapping[str, Floats]
 
 
 def log_popularity(popularity: Floats) -> Doubles:
@@ -40,28 +36,6 @@ def objectives(policy: Policy, items: ItemFacts) -> tuple[list[tuple[float, Doub
         ages = items.age_days.astype(np.float64)
         found.append((weights.freshness, 2.0 ** -(ages / weights.freshness_half_life_days)))
     return [(weight / weights.relevance, values) for weight, values in found], warnings
-
-
-def too_soon(policy: Policy, days: Days | None, shape: tuple[int, ...]) -> Bools:
-    """Which candidates the user has taken and may not be shown yet: bool, users x width."""
-    out = np.zeros(shape, dtype=np.bool_)
-    for rule, taken in repeats(policy, days):
-        out |= taken >= 0 if rule.after_days is None else taken < rule.after_days
-    return out
-
-
-def repeats(policy: Policy, days: Days | None) -> list[tuple[RepeatRule, Floats]]:
-    """Each rule on repeats with the days since the user took the candidate in its way."""
-    if days is None:
-        return []
-    named = days if isinstance(days, Mapping) else {"any": days}
-    if missing := sorted(set(policy.repeat) - set(named)):
-        raise ContractError(
-            f"nothing is said of items taken by {', '.join(missing)}",
-            where="last_taken_days",
-            fix="give an array for each event type that `repeat` names, or name `any` there",
-        )
-    return [(rule, named[kind]) for kind, rule in policy.repeat.items()]
 
 
 def utilities(

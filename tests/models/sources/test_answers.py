@@ -11,6 +11,7 @@ from scipy import sparse
 
 from recsys_batch.errors import InputDataError
 from recsys_batch.models.sources import (
+    AlsSettings,
     ContentSettings,
     EaseSettings,
     IalsSettings,
@@ -18,6 +19,7 @@ from recsys_batch.models.sources import (
     LowPassSettings,
     NeighbourSettings,
     PopularSettings,
+    RegionalSettings,
     RepeatSettings,
     SourceData,
 )
@@ -82,14 +84,29 @@ def test_ials_equals_a_dense_least_squares_solution():
         np.testing.assert_allclose(fitted.users[user], expected, rtol=2e-3, atol=1e-5)
 
 
-def test_ials_learns_a_checkerboard():
+@pytest.mark.parametrize("settings", [IalsSettings, AlsSettings])
+def test_factors_learn_a_checkerboard(settings):
     board = (np.add.outer(np.arange(20), np.arange(20)) % 2 == 0).astype(np.float32)
     held = np.zeros_like(board, dtype=bool)
     for user in range(20):
         held[user, (user + 2 * (user // 2)) % 20] = True
     train = SourceData(sparse.csr_matrix(np.where(held, 0, board)))
-    scores = IalsSettings(factors=2, iterations=15).fit(train).scores(np.arange(20))
+    scores = settings(factors=2, iterations=15).fit(train).scores(np.arange(20))
     assert scores[held].min() > 3 * np.abs(scores[board == 0]).max()
+
+
+def test_als_equals_its_normal_equations_solved_in_full():
+    """With confidence 1 + alpha * weight, as the paper has it: implicit takes alpha * weight."""
+    weights = random_weights(3)
+    s = AlsSettings(factors=4, iterations=50, regularization=0.5, alpha=3.0)
+    fitted, dense = s.fit(SourceData(weights)), weights.toarray().astype(float)
+    users = fitted.users.astype(float)
+    for item in range(dense.shape[1]):
+        liked = dense[:, item] > 0
+        confidence = 1 + s.alpha * dense[:, item]
+        system = (users.T * confidence) @ users + s.regularization * np.eye(4)
+        expected = np.linalg.solve(system, users.T @ (confidence * liked))
+        np.testing.assert_allclose(fitted.items[item], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_members_of_ials_are_averaged():
@@ -203,6 +220,66 @@ def test_repeat_gives_a_user_only_its_own():
     expected = [[1, 0.5, 0, 0], [0, 0.25, 1, 0], [0.5, 0, 0, 0]]
     np.testing.assert_allclose(scores.scores(ALL), expected)
     np.testing.assert_array_equal(RepeatSettings().fit(TINY).scores(ALL), DENSE)
+
+
+def test_repeat_damps_how_often_by_its_exponent():
+    ages = np.array([0, 10, 20, 10, 10], dtype=np.float32)  # (0,0) (0,1) (1,1) (1,2) (2,0)
+    aged = SourceData(sparse.csr_matrix(DENSE * 4), ages=ages)
+    rooted = RepeatSettings(exponent=0.5).fit(aged).scores(ALL)
+    np.testing.assert_allclose(rooted, np.sqrt(DENSE * 4), rtol=1e-6)
+    late = RepeatSettings(exponent=0.0, half_life_days=10.0).fit(aged).scores(ALL)
+    expected = [[1, 0.5, 0, 0], [0, 0.25, 0.5, 0], [0.5, 0, 0, 0]]
+    np.testing.assert_allclose(late, expected, rtol=1e-6)
+
+
+def test_popularity_that_comes_with_the_data_counts_where_nothing_decays():
+    """It holds what users without a key did, too; a half-life of its own needs the pairs."""
+    ages = np.zeros(5, dtype=np.float32)
+    told = SourceData(TINY.weights, ages, popularity=np.array([0, 1, 0, 7], dtype=np.float32))
+    found = PopularSettings().fit(told)
+    np.testing.assert_array_equal(found.popularity, [0, 1, 0, 7])
+    np.testing.assert_allclose(found.scores(ALL[:1]), [np.log1p([0, 1, 0, 7])], rtol=1e-6)
+    decayed = PopularSettings(half_life_days=10.0).fit(told)
+    np.testing.assert_array_equal(decayed.popularity, [2, 2, 2, 0])
+
+
+def test_a_region_borrows_from_all_as_its_prior_says():
+    data = SourceData(
+        TINY.weights,
+        popularity=np.array([6, 3, 1, 0], dtype=np.float32),
+        regions=np.array([0, 1, -1], dtype=np.int32),
+        regional=np.array([[0, 0, 4, 0], [0, 0, 0, 0]], dtype=np.float32),
+    )
+    scores = RegionalSettings(prior=4.0).fit(data).scores(ALL)
+    overall = np.array([0.6, 0.3, 0.1, 0])
+    north = (np.array([0, 0, 4, 0]) + 4 * overall) / 8
+    # A region of which nothing is known, and no region, are like all.
+    expected = np.log1p(4 * np.array([north, overall, overall]))
+    np.testing.assert_allclose(scores, expected, rtol=1e-6)
+    assert np.argmax(scores[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "learnt"),
+    [
+        (NeighbourSettings(neighbours=20), "similarities"),
+        (EaseSettings(regularization=4.0), "coefficients"),
+    ],
+)
+def test_a_profile_fades_in_what_speaks_for_the_user_and_not_in_what_is_learnt(settings, learnt):
+    weights = random_weights(7)
+    ages = np.random.default_rng(7).uniform(0, 40, weights.nnz).astype(np.float32)
+    data = SourceData(weights, ages)
+    plain = settings.fit(data)
+    faded = settings.model_copy(update={"profile_half_life_days": 10.0}).fit(data)
+    between = sparse.csr_matrix(getattr(plain, learnt)).toarray()
+    np.testing.assert_array_equal(sparse.csr_matrix(getattr(faded, learnt)).toarray(), between)
+    profile = weights.copy()
+    profile.data = profile.data * 2 ** (-ages / 10)
+    rows = np.arange(30)
+    np.testing.assert_allclose(
+        faded.scores(rows), profile.toarray() @ between, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_content_reaches_an_item_that_nobody_has_touched():

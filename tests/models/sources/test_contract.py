@@ -14,6 +14,7 @@ from recsys_batch.models.sources import AnySource, SourceData
 
 USERS, ITEMS, NO_HISTORY = 60, 40, 7
 SOURCES = {
+    "als": {"kind": "als", "factors": 8, "iterations": 4},
     "ials": {"kind": "ials", "factors": 8, "iterations": 4},
     "linear filter": {"kind": "linear_filter", "signal_exponent": 0.3},
     "low pass": {"kind": "low_pass", "factors": 8},
@@ -25,10 +26,18 @@ SOURCES = {
     "ease of popular items": {"kind": "ease", "regularization": 5.0, "max_items": 12},
     "popular": {"kind": "popular"},
     "trending": {"kind": "popular", "half_life_days": 3.0},
+    "regional": {"kind": "regional", "prior": 5.0},
     "repeat": {"kind": "repeat", "half_life_days": 30.0},
+    "repeat by time alone": {"kind": "repeat", "half_life_days": 30.0, "exponent": 0.0},
     "content": {"kind": "content"},
+    "latest filter": {"kind": "linear_filter", "profile_half_life_days": 7.0},
+    "latest low pass": {"kind": "low_pass", "factors": 8, "profile_half_life_days": 7.0},
+    "latest neighbours": {"kind": "neighbours", "profile_half_life_days": 7.0},
+    "latest ease": {"kind": "ease", "regularization": 5.0, "profile_half_life_days": 7.0},
+    "latest content": {"kind": "content", "profile_half_life_days": 7.0},
 }
-IMPERSONAL = {"popular", "trending"}
+IMPERSONAL = {"popular", "trending", "regional"}
+PROFILED = [name for name, given in SOURCES.items() if "profile_half_life_days" in given]
 each_source = pytest.mark.parametrize("name", SOURCES)
 
 
@@ -46,7 +55,11 @@ def data() -> SourceData:
     ages = rng.uniform(0, 90, weights.nnz).astype(np.float32)
     words = ("red", "blue", "green", "coat", "hat", "shoe")
     texts = tuple(" ".join(rng.choice(words, 3)) for _ in range(ITEMS))
-    return SourceData(weights, ages, texts)
+    regions = rng.integers(-1, 3, USERS).astype(np.int32)
+    regions[NO_HISTORY] = regions[0]
+    regional = rng.uniform(0, 5, (3, ITEMS)).astype(np.float32)
+    popularity = regional.sum(axis=0) + 1
+    return SourceData(weights, ages, texts, popularity, regions, regional)
 
 
 def test_every_kind_is_held_to_the_contract():
@@ -84,11 +97,14 @@ def test_rows_are_scored_alike_alone_and_together(name, data):
 
 @each_source
 def test_the_input_is_not_changed(name, data):
-    before = [data.weights.data.copy(), data.weights.indices.copy(), data.ages.copy()]
+    def arrays() -> list[np.ndarray]:
+        learnt = (data.weights.data, data.weights.indices, data.weights.indptr, data.ages)
+        return [*learnt, data.popularity, data.regions, data.regional]
+
+    before = [each.copy() for each in arrays()]
     fitted = settings(name).fit(data)
     fitted.scores(np.arange(USERS))[:] = 9.0  # nor may a caller change what was learnt
-    after = [data.weights.data, data.weights.indices, data.ages]
-    for one, other in zip(before, after, strict=True):
+    for one, other in zip(before, arrays(), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not (fitted.scores(np.arange(USERS)) == 9.0).all()
 
@@ -114,10 +130,10 @@ def test_an_unknown_setting_is_refused(name):
         TypeAdapter(AnySource).validate_python({**SOURCES[name], "no_such_setting": 1})
 
 
-@pytest.mark.parametrize("name", ["trending", "repeat"])
+@pytest.mark.parametrize("name", ["trending", "repeat", *PROFILED])
 def test_half_lives_need_ages(name, data):
     with pytest.raises(InputDataError, match="no ages"):
-        settings(name).fit(SourceData(data.weights))
+        settings(name).fit(SourceData(data.weights, texts=data.texts))
 
 
 @pytest.mark.parametrize("texts", [None, ("",) * ITEMS])
@@ -126,8 +142,29 @@ def test_content_needs_texts(texts, data):
         settings("content").fit(SourceData(data.weights, texts=texts))
 
 
-def test_ages_and_texts_must_fit_the_matrix(data):
+@pytest.mark.parametrize("name", PROFILED)
+def test_a_profile_that_fades_speaks_for_the_latest_and_learns_from_all(name, data):
+    """A half-life beyond all ages changes nothing; a short one leaves the newest pair alone."""
+    plain = TypeAdapter(AnySource).validate_python(
+        {**SOURCES[name], "profile_half_life_days": None}
+    )
+    rows = np.arange(USERS)
+    long = plain.model_copy(update={"profile_half_life_days": 1e7}).fit(data).scores(rows)
+    np.testing.assert_allclose(long, plain.fit(data).scores(rows), rtol=1e-3, atol=1e-4)
+    assert not np.allclose(settings(name).fit(data).scores(rows), long, rtol=0.05)
+
+
+def test_regions_need_to_be_known(data):
+    with pytest.raises(InputDataError, match=r"no regions.*; map region"):
+        settings("regional").fit(SourceData(data.weights))
+
+
+def test_what_is_told_of_users_and_items_must_fit_the_matrix(data):
     with pytest.raises(ContractError, match=f"2 ages for {data.weights.nnz} interactions"):
         SourceData(data.weights, ages=np.zeros(2, dtype=np.float32))
     with pytest.raises(ContractError, match=f"1 texts for {ITEMS} items"):
         SourceData(data.weights, texts=("one",))
+    with pytest.raises(ContractError, match=f"3 popularity for {ITEMS} items"):
+        SourceData(data.weights, popularity=np.zeros(3, dtype=np.float32))
+    with pytest.raises(ContractError, match=f"3 regions for {USERS} users"):
+        SourceData(data.weights, regions=np.zeros(3, dtype=np.int32))
