@@ -16,7 +16,7 @@ from recsys_batch.ranking.policy.block import block_memory, block_rules
 from recsys_batch.ranking.policy.checks import check_block
 from recsys_batch.ranking.policy.explore import explore
 from recsys_batch.ranking.policy.facts import FILL, Arranged, Bools, Floats, Rows, UserFacts
-from recsys_batch.ranking.policy.fill import drop_excluded, top_up
+from recsys_batch.ranking.policy.fill import find_usable, top_up
 from recsys_batch.ranking.policy.pairs import union
 from recsys_batch.ranking.policy.repeats import Days, too_soon
 from recsys_batch.ranking.policy.state import Access, Lists, fixed, readonly
@@ -78,8 +78,8 @@ def arrange(
             kept_out.indices.astype(np.int32),
         )
     )
-    usable = (items >= 0) & compiled.masks[access.mask_rows[:, None], items]
-    drop_excluded(items, access.indptr, access.indices, usable)
+    usable = np.zeros(items.shape, dtype=np.bool_)
+    find_usable(items, access, usable)
     utility = _utility(compiled, items, scores, usable, last_taken_days)
     if compiled.plan.reorders(compiled.policy):
         rules = block_rules(
@@ -150,7 +150,8 @@ def _best_first(items: Rows, utility: Floats, fill: Rows, access: Access, n: int
         lists.places[:, :depth] = np.where(there, found, -1)
         lists.rows[:, :depth] = np.where(there, np.take_along_axis(items, found, axis=1), -1)
         lists.values[:, :depth] = best
-    top_up(lists.rows, lists.values, items, fill, access)
+    if (lists.rows[:, -1:] < 0).any():
+        top_up(lists.rows, lists.values, items, fill, access)
     there = lists.rows >= 0
     lists.why[there & (lists.places < 0)] = FILL
     lists.propensity[there] = 1.0

@@ -1,4 +1,4 @@
-"""Who is kept out, and lists that candidates leave short filled up in the fall-back order."""
+"""Candidates that may be shown, and the fall-back order for lists that they leave short."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 # numba infers the types of what is compiled.
@@ -12,16 +12,16 @@ from recsys_batch.ranking.policy.order import fill_score
 
 
 @compiled
-def drop_excluded(items, indptr, indices, usable):
-    """Clear `usable` (users x width) where the user's row of a CSR matrix names the candidate."""
+def find_usable(items, access, usable):
+    """Set `usable` (users x width) where the user may get the candidate."""
+    marks = np.full(access.masks.shape[1], -1, dtype=np.int32)
     for user in range(items.shape[0]):
-        start, stop = indptr[user], indptr[user + 1]
-        if start == stop:
-            continue
-        marked = set(indices[start:stop])
+        mask = access.masks[access.mask_rows[user]]
+        for at in range(access.indptr[user], access.indptr[user + 1]):
+            marks[access.indices[at]] = user
         for place in range(items.shape[1]):
-            if usable[user, place] and items[user, place] in marked:
-                usable[user, place] = False
+            row = items[user, place]
+            usable[user, place] = row >= 0 and mask[row] and marks[row] != user
 
 
 @compiled

@@ -96,13 +96,11 @@ def next_item(place, user, rules, memory):
 
     An item of the fall-back order that exceeds none comes before a candidate that exceeds one.
     """
-    best = best_candidate(place, user, True, False, rules, memory)
-    if best != NOTHING:
-        return best, rules.candidates.items[user, best]
-    row = first_of(0, place, user, True, rules, memory)
-    if row != NOTHING:
-        return NOTHING, row
-    best = best_candidate(place, user, False, False, rules, memory)
-    if best != NOTHING:
-        return best, rules.candidates.items[user, best]
-    return NOTHING, first_of(0, place, user, False, rules, memory)
+    for capped in (True, False):
+        best = best_candidate(place, user, capped, False, rules, memory)
+        if best != NOTHING:
+            return best, rules.candidates.items[user, best]
+        row = first_of(0, place, user, capped, rules, memory)
+        if row != NOTHING:
+            return NOTHING, row
+    return NOTHING, NOTHING

@@ -53,7 +53,7 @@ def _pin(user, lists, rules, memory):
     pins, n = rules.pins, lists.rows.shape[1]
     mask = rules.access.masks[rules.access.mask_rows[user]]
     for pin in range(len(pins.rows)):
-        row, place = pins.rows[pin], pins.places[pin]
+        row, place = np.int64(pins.rows[pin]), pins.places[pin]
         if not pins.active[user, pin] or not mask[row] or memory.marks[row] == user:
             continue
         while place < n and lists.rows[user, place] >= 0:
