@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 from pyspark.sql import functions as F
 
@@ -15,6 +16,7 @@ from recsys_batch.ingest.days import first_day, inputs_digest
 from recsys_batch.ingest.pseudonyms import content_digest
 from recsys_batch.job import Job, main
 from recsys_batch.lake.ledger import read_rows, replace_rows
+from recsys_batch.models.champion import log_trials
 from recsys_batch.models.recipes import Recipe
 from recsys_batch.tuning.collect import day_acts, item_facts, make_log
 from recsys_batch.tuning.recipes import Choice, choose_recipe, looked_until
@@ -40,22 +42,25 @@ def run(job: Job) -> Recipe:
         row = {**known[0], c.RUN_ID: opened.run_id}
         job.say(f"recipe {recipe_id}, chosen by the log up to {until}, holds")
     else:
-        choice = _chosen(job, seen, until=until)
+        journal = job.home / "tuning" / f"{recipe_id}.jsonl"
+        choice = _chosen(job, seen, until=until, journal=journal)
+        log_trials(job.home, settings, recipe_id, choice.trials)
+        journal.unlink(missing_ok=True)
         row = {
             c.RUN_ID: opened.run_id,
             "recipe_id": recipe_id,
             "until": until,
             "recipe": choice.recipe.text(),
             "reasons": list(choice.reasons),
-            "trials": choice.trials,
+            "trials": len(choice.trials),
             "seconds": choice.seconds,
         }
-        job.say(f"recipe {recipe_id}: {choice.trials} trials in {choice.seconds:.1f} s")
+        job.say(f"recipe {recipe_id}: {len(choice.trials)} trials in {choice.seconds:.1f} s")
     replace_rows(job.home, "recipes", [row], run_id=opened.run_id)
     return Recipe.model_validate_json(row["recipe"])
 
 
-def _chosen(job: Job, seen: Inputs, *, until: dt.date) -> Choice:
+def _chosen(job: Job, seen: Inputs, *, until: dt.date, journal: Path) -> Choice:
     settings = job.settings
     weights, relevant = settings.dataset.weights, settings.evaluation.relevant_types
     types = sorted({*weights, *relevant, *settings.recommend.seen_types})
@@ -71,7 +76,7 @@ def _chosen(job: Job, seen: Inputs, *, until: dt.date) -> Choice:
         max_acts=settings.tuning.max_acts,
     )
     job.progress("searching", 0, 0)
-    return choose_recipe(log, until=until, settings=settings, say=job.say)
+    return choose_recipe(log, until=until, settings=settings, journal=journal, say=job.say)
 
 
 if __name__ == "__main__":
