@@ -27,12 +27,6 @@ from recsys_batch.pipeline import Stage
 _OPENING = ("ingest", "validate")  # after them the run has its name
 # What a sealed publication needs no more.
 _MAKING = ("tune", "features", "train", "recommend", "evaluate")
-    "tune",
-    "features",
-    "train",
-    "recommend",
-    "evaluate",
-)  # what a sealed publication needs no more
 
 
 def run_stages(
