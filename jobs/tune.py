@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import pyarrow as pa
 from pyspark.sql import functions as F
 
 from recsys_batch import columns as c
@@ -60,18 +61,29 @@ def run(job: Job) -> Recipe:
     return Recipe.model_validate_json(row["recipe"])
 
 
-def _chosen(job: Job, seen: Inputs, *, until: dt.date, journal: Path) -> Choice:
+def log_tables(job: Job, seen: Inputs) -> tuple[pa.Table, pa.Table]:
+    """What `recsys_batch.tuning.collect.make_log` takes: acts by day, and what items are."""
     settings = job.settings
-    weights, relevant = settings.dataset.weights, settings.evaluation.relevant_types
-    types = sorted({*weights, *relevant, *settings.recommend.seen_types})
-    job.progress("reading the log", 0, 0)
+    types = sorted(
+        {
+            *settings.dataset.weights,
+            *settings.evaluation.relevant_types,
+            *settings.recommend.seen_types,
+        }
+    )
     flagged = suspects(seen.events, limits=settings.dataset.limits)
     events = consented(without_suspects(seen.events, flagged), seen.refused)
+    told = seen.events.where(F.col(c.EVENT_TYPE).isin(types))
+    return day_acts(events, types).toArrow(), item_facts(told, seen.items).toArrow()
+
+
+def _chosen(job: Job, seen: Inputs, *, until: dt.date, journal: Path) -> Choice:
+    settings = job.settings
+    job.progress("reading the log", 0, 0)
     log = make_log(
-        day_acts(events, types).toArrow(),
-        item_facts(seen.events.where(F.col(c.EVENT_TYPE).isin(types)), seen.items).toArrow(),
-        weights=weights,
-        relevant_types=relevant,
+        *log_tables(job, seen),
+        weights=settings.dataset.weights,
+        relevant_types=settings.evaluation.relevant_types,
         seen_types=settings.recommend.seen_types,
         max_acts=settings.tuning.max_acts,
     )
