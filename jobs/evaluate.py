@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from functools import partial
+
 from recsys_batch import columns as c
 from recsys_batch.evaluation.backtest import backtest, list_depth
 from recsys_batch.evaluation.gate import Decision, decide
-from recsys_batch.evaluation.report import quality_rows, quality_table
+from recsys_batch.evaluation.report import BASELINE, quality_rows, quality_table
+from recsys_batch.features.tables import part_ends
 from recsys_batch.job import Job, main
 from recsys_batch.lake.arrow import read_table
 from recsys_batch.lake.ledger import replace_rows
@@ -13,8 +17,9 @@ from recsys_batch.lake.tables import TABLES
 from recsys_batch.models.champion import log_metrics
 from recsys_batch.models.recipes import POPULAR, stored_recipe
 from recsys_batch.publish.pointer import read_current
-from recsys_batch.ranking.backtest import make_holdout, model_lists
+from recsys_batch.ranking.backtest import alone_lists, make_holdout, ranker_lists
 from recsys_batch.ranking.model import fit_model, load_model
+from recsys_batch.ranking.ranker import Ranker
 from recsys_batch.ranking.stored import model_path
 
 
@@ -28,25 +33,27 @@ def run(job: Job) -> Decision:
     pairs = read_table(job.home, "holdout", (c.USER_KEY, c.ITEM_ID), run_id=run_id)
     holdout = make_holdout(pairs, users, model.trained_on)
     job.progress("scoring", 0, 1)
-    n = list_depth(settings.evaluation)
-    lists = model_lists(model, holdout.rows, n=n)
-    compared = {"popularity": lists.pop(POPULAR), "lists": lists.pop("lists")}
+    day = part_ends(job.day, settings)["train"] - dt.timedelta(days=1)
+    under = partial(
+        Ranker, policy=job.policy, as_of=day, run_id=run_id, n=list_depth(settings.evaluation)
+    )
+    ranker = under(model)
+    alone = alone_lists(ranker, holdout.rows)
+    lists = {BASELINE: alone.pop(POPULAR), "lists": ranker_lists(ranker, holdout.rows)}
     if champion is not None and champion != model.recipe:
-        theirs = fit_model(model.trained_on, champion)
-        compared["champion"] = model_lists(theirs, holdout.rows, n=n)["lists"]
-    compared |= {f"{name} alone": found for name, found in lists.items()}
-    items = read_table(job.home, "items", (c.ITEM_ID, c.CATEGORY), run_id=run_id)
+        theirs = under(fit_model(model.trained_on, champion))
+        lists["champion"] = ranker_lists(theirs, holdout.rows)
+    lists |= {f"{name} alone": found for name, found in alone.items()}
     scores = backtest(
-        compared,
+        lists,
         holdout,
         model.trained_on,
-        categories=items.sort_by(c.ITEM_ID)[c.CATEGORY].combine_chunks(),
+        available=ranker.available(holdout.rows),
         settings=settings.evaluation,
-        exclude_seen=model.recipe.seen == "exclude",
     )
     decision = decide(
         challenger=scores["lists"],
-        popularity=scores["popularity"],
+        popularity=scores[BASELINE],
         champion=scores.get("champion"),
         settings=settings.gate,
         challenger_recipe=model.recipe.digest(),
@@ -59,7 +66,7 @@ def run(job: Job) -> Decision:
     replace_rows(job.home, "decisions", [verdict], run_id=run_id)
     reached = {row[c.METRIC]: row[c.VALUE] for row in rows if row[c.MODEL] == "lists"}
     log_metrics(job.home, settings, opened, reached)
-    job.say(quality_table(quality_rows(scores)))
+    job.say(quality_table(rows))
     return decision
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from recsys_batch.errors import GateRefusedError
 from recsys_batch.job import Job, main
 from recsys_batch.lake.ledger import read_rows
+from recsys_batch.models.recipes import Recipe
 from recsys_batch.publish.manifest import seal
 
 
@@ -27,7 +27,7 @@ def run(job: Job) -> dict[str, Any]:
     manifest = seal(
         job.lake,
         opened,
-        recipe=json.loads(models[0]["recipe"]),
+        recipe=Recipe.model_validate_json(models[0]["recipe"]).summary(),
         metrics={row["metric"]: row["value"] for row in rows},
     )
     job.say(

@@ -12,8 +12,9 @@ from recsys_batch.job import Job, main
 from recsys_batch.lake.digests import frame_digest
 from recsys_batch.lake.tables import TABLES
 from recsys_batch.publish.manifest import require_same_lists, sealed_manifest
-from recsys_batch.ranking.lists import segment_lists
+from recsys_batch.ranking.lists import available_items, segment_lists
 from recsys_batch.ranking.model import load_model
+from recsys_batch.ranking.ranker import Ranker
 from recsys_batch.ranking.reasons import Reasons
 from recsys_batch.ranking.runner import rank_users
 from recsys_batch.ranking.stored import model_path
@@ -24,9 +25,13 @@ def run(job: Job) -> None:
     run_id, n, lake = job.open_run().run_id, job.settings.recommend.n, job.lake
     path = model_path(job.home, run_id, "full")
     model = load_model(path)
-    lists = rank_users(lake.spark, path, n=n).withColumn(c.PUBLICATION_ID, F.lit(run_id))
+    ranker = Ranker(model, job.policy, as_of=job.day, run_id=run_id, n=n)
+    for line in ranker.warnings:
+        job.say(f"rules {job.policy.version}: {line}")
+    lists = rank_users(lake.spark, path, job.policy, as_of=job.day, run_id=run_id, n=n)
+    lists = lists.withColumn(c.PUBLICATION_ID, F.lit(run_id))
     segments = lake.spark.createDataFrame(
-        [(run_id, *each) for each in segment_lists(model, n=n, reasons=Reasons(model))],
+        [(run_id, *each) for each in segment_lists(ranker, Reasons(model))],
         TABLES["topn_segment"].ddl,
     )
     sealed = sealed_manifest(job.home, run_id)
@@ -42,8 +47,9 @@ def run(job: Job) -> None:
     facts = topn_facts(
         lake.read("topn_user", publication_id=run_id),
         n=n,
+        available=lake.spark.createDataFrame(available_items(ranker)),
         recommendable=lake.read("items", run_id=run_id).where(F.col(c.RECOMMENDABLE)),
-        seen=interactions.where(F.col(c.SEEN)) if model.recipe.seen == "exclude" else None,
+        seen=None if ranker.repeats_shown else interactions.where(F.col(c.SEEN)),
     )
     suite = topn_suite(users=int(model.trained_on.listed.sum()))
     require(job.home, facts, suite, table="topn_user", run_id=run_id)

@@ -33,7 +33,7 @@ def run(job: Job) -> Run:
         horizon=horizon,
         events_digest=digest,
         events=rows,
-        config_digest=job.settings.digest(),
+        config_digest=job.config_digest,
         code_version=code_version(),
     )
     check_freshness(

@@ -90,6 +90,9 @@ class ModelSettings(_Settings):
     weights: dict[str, float] | None = Field(
         None, description="Weight of each of `sources`; null: chosen."
     )
+    rerank: bool = Field(
+        True, description="Try trees over the weighed sources; they are used where they win."
+    )
     per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
 
 
@@ -132,6 +135,7 @@ class RecommendSettings(_Settings):
     seen_types: tuple[EventType, ...] = Field(
         ("purchase", "rating"), description="Event types that make an item seen."
     )
+    rules: str = Field("default", description="Rules of the lists: a file of conf/rules/.")
     block_items: tuple[str, ...] = Field((), description="Item ids that are never recommended.")
 
 

@@ -19,12 +19,14 @@ from recsys_batch.config import Settings, load_settings
 from recsys_batch.errors import TRACEBACK, ConfigError, LandingError, RecsysError
 from recsys_batch.ingest.landing import landing_place, require_folder
 from recsys_batch.ingest.objects import S3Folder
+from recsys_batch.ingest.pseudonyms import content_digest
 from recsys_batch.lake.digests import code_version
 from recsys_batch.lake.failures import spark_failure
 from recsys_batch.lake.logs import LOG, log_file
 from recsys_batch.lake.runs import Run, open_run
 from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake, write_lock
+from recsys_batch.ranking.policy import Policy, load_policy
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Job:
         The instant the process began; for audit and landing, never for a result.
     horizon
         Last batch that the run may read; None: all that are complete.
+    policy
+        The rules of the lists; these change nothing.
     say
         Called with a line for the user.
     progress
@@ -57,6 +61,7 @@ class Job:
     day: dt.date
     now: dt.datetime
     horizon: int | None = None
+    policy: Policy = field(default_factory=lambda: Policy(version="default"))
     say: Callable[[str], None] = field(default=lambda _line: None)
     progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
 
@@ -69,12 +74,17 @@ class Job:
         """A callback of steps done and steps in all that reports them as progress of `what`."""
         return lambda done, steps: self.progress(what, done, steps)
 
+    @property
+    def config_digest(self) -> str:
+        """Digest of the settings and rules that can change a result."""
+        return content_digest(self.settings.digest(), self.policy.digest())
+
     def open_run(self) -> Run:
         """The day's run, as `validate` opened it."""
         return open_run(
             self.home,
             as_of=self.day,
-            config_digest=self.settings.digest(),
+            config_digest=self.config_digest,
             code_version=code_version(),
             horizon=self.horizon,
         )
@@ -137,6 +147,7 @@ def opened(
         Anything a user can set right; nothing was written.
     """
     settings = load_settings(dataset, overrides=overrides)
+    policy = load_policy(settings.recommend.rules)
     logical_day = parse_day(day)
     place = None if landing is None else landing_place(landing)
     if place is not None:
@@ -150,6 +161,7 @@ def opened(
             landing=place,
             day=logical_day,
             now=dt.datetime.now(dt.UTC),
+            policy=policy,
             horizon=horizon,
             say=say,
             progress=progress,

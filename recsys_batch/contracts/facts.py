@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 LARGEST = sys.float_info.max  # NaN and infinity sort above it in Spark, so they fail `<= LARGEST`
 N_ITEMS = "n_items"
-N_EXPECTED = "n_expected"  # N, or all that is recommendable and unseen where that is fewer
+N_EXPECTED = "n_expected"  # N, or all that the user may be shown where that is fewer
 N_DISTINCT = "n_distinct"
 N_BLOCKED = "n_blocked"  # items that are not recommendable
 N_SEEN = "n_seen"
@@ -31,7 +31,12 @@ TOPN_FACTS = (
 
 
 def topn_facts(
-    lists: DataFrame, *, n: int, recommendable: DataFrame, seen: DataFrame | None = None
+    lists: DataFrame,
+    *,
+    n: int,
+    available: DataFrame,
+    recommendable: DataFrame,
+    seen: DataFrame | None = None,
 ) -> DataFrame:
     """Derive what `topn_suite` checks: one row a list, the columns `TOPN_FACTS`.
 
@@ -41,6 +46,8 @@ def topn_facts(
         ``user_key`` and ``items``, an array of structs with ``item_id`` and ``score``.
     n
         Items a list should hold.
+    available
+        ``user_key`` and ``available``: items that the rules and what was seen leave each user.
     recommendable
         ``item_id`` of every item that may be in a list, blocked items already left out.
     seen
@@ -59,9 +66,7 @@ def topn_facts(
         .groupBy(USER_KEY)
         .agg(F.count(F.lit(1)).alias(N_BLOCKED))
     )
-    facts = flat.join(blocked, on=USER_KEY, how="left").crossJoin(
-        F.broadcast(allowed.agg(F.count(F.lit(1)).alias("total")))
-    )
+    facts = flat.join(blocked, on=USER_KEY, how="left").join(available, on=USER_KEY, how="left")
     known = F.lit(None).cast("array<string>")
     if seen is not None:
         sets = (
@@ -77,7 +82,7 @@ def topn_facts(
     return facts.select(
         USER_KEY,
         _size("ids").alias(N_ITEMS),
-        F.least(F.lit(n), F.col("total") - _size(known)).cast("int").alias(N_EXPECTED),
+        F.least(F.lit(n), F.col("available")).cast("int").alias(N_EXPECTED),
         _size(F.array_distinct("ids")).alias(N_DISTINCT),
         F.coalesce(F.col(N_BLOCKED), F.lit(0)).alias(N_BLOCKED),
         _size(F.array_intersect("ids", known)).alias(N_SEEN),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +16,16 @@ from recsys_batch.models.sources.interface import Positive
 
 FACTORS = "als"  # the source whose factors are tables, and an MLflow model, of their own
 POPULAR = "popular"  # the source that needs no history: what is left to a user of whom none is
+
+
+class Trees(BaseModel):
+    """A re-ranker: gradient-boosted trees that correct the blend."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    model: str = Field(description="The trees in LightGBM's text form.")
+    scale: Positive = Field(description="What the blend's scores were multiplied by in training.")
+    depth: int = Field(ge=1, description="Best candidates by the blend that are re-ranked.")
 
 
 class Recipe(BaseModel):
@@ -39,6 +49,9 @@ class Recipe(BaseModel):
     newcomers: str = Field(
         POPULAR, description="The source that alone orders the list of a user without history."
     )
+    trees: Trees | None = Field(
+        None, description="The re-ranker, where it was shown to be better than the blend alone."
+    )
     per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
 
     @model_validator(mode="after")
@@ -53,6 +66,13 @@ class Recipe(BaseModel):
     def text(self) -> str:
         """The recipe as JSON with sorted keys."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+    def summary(self) -> dict[str, Any]:
+        """The recipe without the text of its trees, of which the digest stands there."""
+        found = self.model_dump(mode="json")
+        if self.trees is not None:
+            found["trees"]["model"] = hashlib.sha256(self.trees.model.encode()).hexdigest()
+        return found
 
     def digest(self) -> str:
         """SHA-256 (hex) of the recipe."""

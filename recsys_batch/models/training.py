@@ -35,6 +35,16 @@ class Training:
         bool, users: may have a list.
     recommendable
         bool, items: may be in one.
+    categories, category_names
+        int32, items: place of each item's category among the names, -1 where it is unknown.
+    prices
+        float64, items; NaN where unknown.
+    item_days
+        float32, items: days since each item was first known; NaN where unknown.
+    tags
+        A list of labels an item.
+    cohorts
+        Cohort of each user and stranger, or None.
     data
         What sources learn from.
     acts
@@ -52,6 +62,12 @@ class Training:
     titles: tuple[str, ...]
     listed: npt.NDArray[np.bool_]
     recommendable: npt.NDArray[np.bool_]
+    categories: npt.NDArray[np.int32]
+    category_names: tuple[str, ...]
+    prices: npt.NDArray[np.float64]
+    item_days: npt.NDArray[np.float32]
+    tags: pa.ListArray
+    cohorts: tuple[str | None, ...]
     data: SourceData
     acts: npt.NDArray[np.int8]
     act_names: tuple[str, ...]
@@ -80,9 +96,10 @@ def training(
     interactions
         user_key, item_id, weight, event_type, last_time, seen; a pair at most once.
     users
-        user_key, region: those who may have a list.
+        user_key, region, cohort: those who may have a list.
     items
-        item_id, title, category, description, tags, recommendable; every item named elsewhere.
+        item_id, title, category, price, description, tags, first_time, recommendable; every item
+        named elsewhere.
     popularity
         segment (null: all, else a region), item_id, score.
     until
@@ -115,8 +132,8 @@ def training(
             fix="widen the window, weigh more event types, or choose a later day",
         )
     seen = table[c.SEEN].to_numpy(zero_copy_only=False).astype(bool)
-    last = table[c.LAST_TIME].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64()).to_numpy()
-    ages = ((until - _EPOCH).days - last // 86_400_000_000).astype(np.float32)
+    ages = _days_before(table[c.LAST_TIME], until)
+    categories = sorted(pc.unique(items[c.CATEGORY].drop_null()).to_pylist())
     acts = pc.dictionary_encode(table[c.EVENT_TYPE].combine_chunks())
     popular, regional = _popularity(popularity, ids, region_names)
     return Training(
@@ -127,6 +144,12 @@ def training(
             zero_copy_only=False
         ),
         recommendable=items[c.RECOMMENDABLE].to_numpy(zero_copy_only=False).astype(bool),
+        categories=_coded(items[c.CATEGORY], categories),
+        category_names=tuple(categories),
+        prices=pc.fill_null(items[c.PRICE], np.nan).to_numpy(),
+        item_days=_days_before(items[c.FIRST_TIME], until),
+        tags=items[c.TAGS].combine_chunks(),
+        cohorts=_cohorts(users, keys, strangers=len(region_names) + 1),
         data=SourceData(
             _csr(rows[positive], columns[positive], weights[positive], shape),
             ages=ages[positive],
@@ -167,12 +190,30 @@ def _csr(
     return sparse.csr_matrix((values, columns.astype(np.int32), ends), shape=shape)
 
 
+def _coded(column: pa.ChunkedArray, names: list[str]) -> npt.NDArray[np.int32]:
+    """Place of each value among the names, -1 where it is not there."""
+    found = pc.index_in(column.combine_chunks(), value_set=pa.array(names, pa.string()))
+    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int32)
+
+
+def _days_before(times: pa.ChunkedArray, until: dt.date) -> npt.NDArray[np.float32]:
+    """Whole days from each time's day to `until`; NaN where there is no time."""
+    micros = times.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+    known = pc.is_valid(micros).to_numpy(zero_copy_only=False)
+    days = pc.fill_null(micros, 0).to_numpy() // 86_400_000_000
+    return np.where(known, (until - _EPOCH).days - days, np.nan).astype(np.float32)
+
+
+def _cohorts(users: pa.Table, keys: pa.Array, *, strangers: int) -> tuple[str | None, ...]:
+    place = pc.index_in(keys, value_set=users[c.USER_KEY].combine_chunks())
+    return (*users[c.COHORT].combine_chunks().take(place).to_pylist(), *([None] * strangers))
+
+
 def _regions(users: pa.Table, keys: pa.Array) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
     """Region of each user, then of each stranger, as a place among the names."""
     names = sorted(pc.unique(users[c.REGION].drop_null()).to_pylist())
     codes = np.full(len(keys), -1, dtype=np.int32)
-    found = pc.index_in(users[c.REGION].combine_chunks(), value_set=pa.array(names, pa.string()))
-    codes[_places(users[c.USER_KEY], keys)] = pc.fill_null(found, -1).to_numpy()
+    codes[_places(users[c.USER_KEY], keys)] = _coded(users[c.REGION], names)
     strangers = np.array([*range(len(names)), -1], dtype=np.int32)
     return np.concatenate([codes, strangers]), tuple(names)
 
@@ -187,8 +228,7 @@ def _popularity(
     everyone = pc.is_null(segments).to_numpy(zero_copy_only=False)
     popular = np.zeros(len(ids), dtype=np.float32)
     popular[columns[everyone]] = scores[everyone]
-    places = pc.index_in(segments, value_set=pa.array(regions, pa.string()))
-    places = pc.fill_null(places, -1).to_numpy()
+    places = _coded(popularity[c.SEGMENT], list(regions))
     regional = np.zeros((len(regions), len(ids)), dtype=np.float32)
     there = places >= 0
     regional[places[there], columns[there]] = scores[there]
@@ -213,9 +253,12 @@ def read_training(home: Path, *, run_id: str, part: str, until: dt.date) -> Trai
             (c.USER_KEY, c.ITEM_ID, c.WEIGHT, c.EVENT_TYPE, c.LAST_TIME, c.SEEN),
             {c.PART: part},
         ),
-        "users": ((c.USER_KEY, c.REGION), {c.PART: part}),
+        "users": ((c.USER_KEY, c.REGION, c.COHORT), {c.PART: part}),
         "items": (
-            (c.ITEM_ID, c.TITLE, c.CATEGORY, c.DESCRIPTION, c.TAGS, c.RECOMMENDABLE),
+            (
+                *(c.ITEM_ID, c.TITLE, c.CATEGORY, c.PRICE, c.DESCRIPTION, c.TAGS),
+                *(c.FIRST_TIME, c.RECOMMENDABLE),
+            ),
             {},
         ),
         "popularity": ((c.SEGMENT, c.ITEM_ID, c.SCORE), {c.PART: part}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,7 @@ from scipy import sparse
 
 from recsys_batch import columns as c
 from recsys_batch.models.training import Training
-from recsys_batch.ranking.model import RankingModel
-from recsys_batch.ranking.standard import scorer
+from recsys_batch.ranking.ranker import Ranker
 
 _BLOCK_USERS = 256
 
@@ -69,22 +69,20 @@ def make_holdout(pairs: pa.Table, users: pa.Table, trained_on: Training) -> Hold
     return Holdout(keys, rows, history[rows] == 0, relevant)
 
 
-def model_lists(
-    model: RankingModel, rows: npt.NDArray[np.integer], *, n: int
-) -> dict[str, npt.NDArray[np.int32]]:
-    """The model's lists of some users, and those of each of its sources alone: users x n.
+def ranker_lists(ranker: Ranker, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+    """Lists of some users: item rows, users x n."""
+    return _in_blocks(lambda users: {"": ranker.rank(users).items}, rows)[""]
 
-    All leave out what the recipe leaves out.
-    """
-    trained_on = model.trained_on
-    lists = {
-        name: np.full((len(rows), n), -1, dtype=np.int32) for name in ("lists", *model.sources)
-    }
-    scorers = {name: scorer(source, n) for name, source in model.sources.items()}
-    for first in range(0, len(rows), _BLOCK_USERS):
-        users = slice(first, first + _BLOCK_USERS)
-        lists["lists"][users] = model.rank(rows[users], n=n).items
-        exclude = trained_on.seen[rows[users]] if model.recipe.seen == "exclude" else None
-        for name, each in scorers.items():
-            lists[name][users], _ = each.rank(rows[users], exclude, trained_on.recommendable)
-    return lists
+
+def alone_lists(ranker: Ranker, rows: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.int32]]:
+    """Lists of some users by each source of a model alone: item rows, users x n."""
+    return _in_blocks(ranker.alone, rows)
+
+
+def _in_blocks(
+    lists: Callable[[npt.NDArray[np.integer]], dict[str, npt.NDArray[np.int32]]],
+    rows: npt.NDArray[np.integer],
+) -> dict[str, npt.NDArray[np.int32]]:
+    starts = range(0, len(rows), _BLOCK_USERS)
+    made = [lists(rows[first : first + _BLOCK_USERS]) for first in starts]
+    return {name: np.concatenate([each[name] for each in made]) for name in made[0]}

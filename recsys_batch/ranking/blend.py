@@ -27,6 +27,16 @@ class BlendSettings(BaseModel):
     max_trials: int = Field(
         400, ge=1, description="Evaluations of the objective: the budget, which repeats exactly."
     )
+    bags: int = Field(
+        1,
+        ge=1,
+        description="Searches, each over another random half of the users, whose weights are "
+        "averaged (Breiman, Bagging Predictors, 1996); 1: one over all. More for few users.",
+    )
+    lowest: float | None = Field(
+        None, description="No weight falls below it; null: a source may count against an item."
+    )
+    seed: int = Field(0, ge=0, description="Seed of the halves.")
 
 
 @dataclass(frozen=True)
@@ -101,10 +111,9 @@ def fit_blend(candidates: Candidates, targets: Wanted, settings: BlendSettings) 
             fix="cut a larger share of the interactions",
         )
     search = _Search(candidates, targets, settings)
-    units = np.eye(len(candidates.sources), dtype=np.float32)
-    singles = [search.value(unit) for unit in units]
-    single = units[int(np.argmax(singles))]
-    best = search.climb(single, max(singles))
+    singles = search.singles()
+    single = np.eye(len(singles), dtype=np.float32)[int(np.argmax(singles))]
+    best = search.climb(single, max(singles)) if settings.bags == 1 else search.bagged()
     # The climb adds up in another order than the blend does: what counts is the blend's own sum.
     choices = [
         Blend(candidates.sources, tuple(float(weight) for weight in weights))
@@ -124,6 +133,7 @@ def fit_blend(candidates: Candidates, targets: Wanted, settings: BlendSettings) 
 
 class _Search:
     def __init__(self, candidates: Candidates, targets: Wanted, settings: BlendSettings) -> None:
+        self._candidates = candidates
         self._scores, self._targets, self._settings = candidates.scores, targets, settings
         self._absent = candidates.items < 0
         self.trials = 0
@@ -131,15 +141,36 @@ class _Search:
     def value(self, weights: Floats) -> float:
         return self._value(np.tensordot(weights, self._scores, axes=1))
 
+    def singles(self) -> list[float]:
+        """NDCG of each source alone."""
+        return [self.value(unit) for unit in np.eye(len(self._scores), dtype=np.float32)]
+
+    def bagged(self) -> Floats:
+        """The mean of the weights, scaled to a sum of one, that random halves of the users give."""
+        who = np.flatnonzero(self._targets.relevant)
+        rng = np.random.default_rng(self._settings.seed)
+        total = np.zeros(len(self._scores), dtype=np.float64)
+        for _ in range(self._settings.bags):
+            half = np.sort(rng.permutation(who)[: -(-len(who) // 2)])
+            part = _Search(self._candidates.of(half), self._targets.of(half), self._settings)
+            values = part.singles()
+            unit = np.eye(len(values), dtype=np.float32)[int(np.argmax(values))]
+            weights = part.climb(unit, max(values)).astype(np.float64)
+            total += weights / np.abs(weights).sum()
+            self.trials += part.trials
+        return (total / self._settings.bags).astype(np.float32)
+
     def climb(self, weights: Floats, value: float) -> Floats:
         """Raise `value`, that of `weights`, as far as steps and budget allow."""
-        total = np.tensordot(weights, self._scores, axes=1)
+        total, lowest = np.tensordot(weights, self._scores, axes=1), self._settings.lowest
         for step in self._settings.steps:
             risen = True
             while risen:
                 risen = False
                 for source in range(len(weights)):
                     for change in (step, -step):
+                        if lowest is not None and weights[source] + change < lowest - 1e-6:
+                            continue
                         if self.trials >= self._settings.max_trials:
                             return weights
                         moved = total + np.float32(change) * self._scores[source]

@@ -49,6 +49,24 @@ class Candidates:
         )
 
 
+def narrowed(found: Candidates, sources: Sequence[str], depth: int) -> Candidates:
+    """What some of the sources bring, each its best `depth`."""
+    places = [found.sources.index(name) for name in sources]
+    ranks = np.where(found.ranks[places] <= depth, found.ranks[places], 0)
+    brought = (ranks > 0).any(axis=0)
+    width = int(brought.sum(axis=1).max(initial=0))
+    order = np.argsort(~brought, axis=1, kind="stable")[:, :width]
+    kept = np.take_along_axis(brought, order, axis=1)
+    items = np.where(kept, np.take_along_axis(found.items, order, axis=1), -1)
+    scores = np.take_along_axis(found.scores[places], order[None], axis=2)
+    return Candidates(
+        tuple(sources),
+        items.astype(np.int32),
+        np.where(kept, scores, np.float32(0.0)),
+        np.where(kept, np.take_along_axis(ranks, order[None], axis=2), np.int32(0)),
+    )
+
+
 class Gatherer:
     """Takes each source's best items for some users, and scores their union by every source.
 
@@ -98,6 +116,17 @@ class Gatherer:
             block = _gather_block(self._scorers, rows[users], out, allow, own)
             parts.append(Candidates(self.names, *block))
         return pooled(parts, sources=self.names)
+
+    def best(
+        self,
+        rows: npt.NDArray[np.integer],
+        *,
+        exclude: sparse.csr_matrix | None = None,
+        allow: npt.NDArray[np.bool_] | None = None,
+    ) -> dict[str, Ints]:
+        """Each source's own list, ``len(rows) x per_source``: item rows, -1 where it ends."""
+        ranked = (each.rank(rows, exclude, allow)[0] for each in self._scorers)
+        return dict(zip(self.names, ranked, strict=True))
 
 
 def gather(

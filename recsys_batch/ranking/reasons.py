@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_batch.models.sources import PopularSettings, RegionalSettings
-from recsys_batch.ranking.model import Floats, RankingModel
+from recsys_batch.ranking.model import RankingModel
 
 _VERBS = {
     "purchase": "bought",
@@ -17,11 +17,11 @@ _VERBS = {
 }
 
 
-def unit_rows(factors: Floats) -> Floats:
+def unit_rows(factors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Rows scaled to length one; zero rows stay zero."""
     norms = np.linalg.norm(factors, axis=1, keepdims=True)
-    directions: Floats = np.divide(factors, norms, out=np.zeros_like(factors), where=norms > 0)
-    return directions
+    directions = np.divide(factors, norms, out=np.zeros_like(factors), where=norms > 0)
+    return np.asarray(directions, dtype=np.float32)
 
 
 class Reasons:
@@ -38,12 +38,15 @@ class Reasons:
         self._modelled: npt.NDArray[np.bool_] = np.any(self._directions != 0, axis=1)
         self._verbs = [_VERBS.get(act, "chose") for act in model.trained_on.act_names]
         self._impersonal: dict[int, str] = {}
+        self._chosen = len(model.sources)  # from here on: what rules chose
         for place, settings in enumerate(model.recipe.sources.values()):
             if isinstance(settings, RegionalSettings):
                 self._impersonal[place] = "popular in {region}"
             elif isinstance(settings, PopularSettings):
                 trending = settings.half_life_days is not None
                 self._impersonal[place] = "trending" if trending else "popular with everyone"
+        self._impersonal[len(model.sources)] = "picked for you"
+        self._impersonal[len(model.sources) + 1] = "something new to try"
 
     def of(
         self, user: int, items: npt.NDArray[np.integer], sources: npt.NDArray[np.integer]
@@ -57,7 +60,7 @@ class Reasons:
         items
             Item rows of the list.
         sources
-            Place of each item's main source among the model's.
+            What brought each item, as `Ranked.sources` has it.
         """
         weights = self._trained_on.data.weights
         own = slice(weights.indptr[user], weights.indptr[user + 1])
@@ -67,7 +70,9 @@ class Reasons:
         for item, cause, again, source in zip(
             items, causes, before, sources[: len(items)], strict=True
         ):
-            if again:
+            if int(source) >= self._chosen:
+                found.append(self._impersonal[int(source)])
+            elif again:
                 found.append(f"because you {self._verbs[acts[cause]]} it before")
             elif int(source) in self._impersonal or not len(history):
                 found.append(self._popular(user, int(source)))

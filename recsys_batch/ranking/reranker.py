@@ -7,6 +7,7 @@ further part, the correction.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from recsys_batch.errors import ContractError
+from recsys_batch.models.recipes import Trees
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates
 from recsys_batch.ranking.features import History, candidate_features, feature_names
@@ -44,6 +46,34 @@ class RerankerSettings(BaseModel):
     )
     l2: float = Field(10.0, ge=0, description="L2 penalty of the leaves.")
     seed: int = Field(1, ge=0, description="Seed of the draws.")
+    folds: int = Field(
+        2, ge=2, description="Parts of the users in the trial; trees are judged by what they lack."
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What trees learn from, and are judged by.
+
+    Attributes
+    ----------
+    candidates, targets
+        Candidates of sources fitted without the validation, and which of them were wanted.
+    rows
+        Row of each user in `history`.
+    history
+        Of the interactions that the sources were fitted on.
+    """
+
+    candidates: Candidates
+    targets: Wanted
+    rows: npt.NDArray[np.integer]
+    history: History
+
+    def of(self, users: npt.NDArray[np.integer]) -> Lesson:
+        """The lesson of some of the users."""
+        rows = self.rows[users]
+        return Lesson(self.candidates.of(users), self.targets.of(users), rows, self.history)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,24 +124,8 @@ class Reranker:
         return np.asarray(summed + self.corrections(candidates, rows, history), dtype=np.float32)
 
 
-def fit_reranker(
-    blend: Blend,
-    candidates: Candidates,
-    targets: Wanted,
-    rows: npt.NDArray[np.integer],
-    history: History,
-    settings: RerankerSettings,
-) -> Reranker:
-    """Learn the correction from what users of a validation wanted.
-
-    Parameters
-    ----------
-    candidates, targets
-        Candidates of sources fitted without the validation, and which of them were wanted.
-    rows
-        Row of each user in `history`.
-    history
-        Of the interactions that the sources were fitted on.
+def fit_reranker(blend: Blend, lessons: Sequence[Lesson], settings: RerankerSettings) -> Reranker:
+    """Learn the correction from what users of validations wanted.
 
     Raises
     ------
@@ -120,34 +134,71 @@ def fit_reranker(
     """
     import lightgbm
 
-    blended = blend.scores(candidates)
-    places = best_places(blended, settings.depth)
-    labels = np.take_along_axis(targets.hits, places, axis=1)
-    start = np.take_along_axis(blended, places, axis=1)
-    there = np.isfinite(start)
-    tells = labels.any(axis=1) & (there & ~labels).any(axis=1)
-    if not tells.any():
+    told = [_Told.of(blend, lesson, settings) for lesson in lessons]
+    spreads = np.concatenate([each.spreads for each in told])
+    if not len(spreads):
         raise ContractError(
             "no user's candidates hold a wanted and an unwanted item",
             where="training of the re-ranker",
             fix="cut a larger share of the interactions, or rank by the blend",
         )
-    part = candidates.of(np.flatnonzero(tells))
-    described = candidate_features(part, blended[tells], places[tells], rows[tells], history)
-    kept = there[tells]
-    begun = np.where(there, start, np.inf)[tells]
-    spread = float((begun[:, 0] - begun.min(axis=1)).mean())
-    scale = settings.start_range / max(spread, 1e-12)
+    scale = settings.start_range / max(float(spreads.mean()), 1e-12)
     data = lightgbm.Dataset(
-        described[kept],
-        label=labels[tells][kept],
-        group=kept.sum(axis=1),
-        init_score=start[tells][kept] * scale,
-        feature_name=feature_names(candidates.sources),
+        np.concatenate([each.features for each in told]),
+        label=np.concatenate([each.labels for each in told]),
+        group=np.concatenate([each.groups for each in told]),
+        init_score=np.concatenate([each.start for each in told]) * scale,
+        feature_name=feature_names(lessons[0].candidates.sources),
         params={"verbose": -1},
     )
     booster = lightgbm.train(_parameters(settings), data, num_boost_round=settings.trees)
     return Reranker(blend, booster, scale, settings)
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """The best candidates of users whose lists can be told right from wrong, one below another."""
+
+    features: Floats
+    labels: npt.NDArray[np.bool_]
+    groups: npt.NDArray[np.int64]
+    start: Floats
+    spreads: Floats
+
+    @classmethod
+    def of(cls, blend: Blend, lesson: Lesson, settings: RerankerSettings) -> _Told:
+        blended = blend.scores(lesson.candidates)
+        places = best_places(blended, settings.depth)
+        labels = np.take_along_axis(lesson.targets.hits, places, axis=1)
+        start = np.take_along_axis(blended, places, axis=1)
+        there = np.isfinite(start)
+        tells = labels.any(axis=1) & (there & ~labels).any(axis=1)
+        part, kept = lesson.candidates.of(np.flatnonzero(tells)), there[tells]
+        described = candidate_features(
+            part, blended[tells], places[tells], lesson.rows[tells], lesson.history
+        )
+        begun = np.where(there, start, np.inf)[tells]
+        return cls(
+            described[kept],
+            labels[tells][kept],
+            kept.sum(axis=1),
+            start[tells][kept],
+            begun[:, 0] - begun.min(axis=1),
+        )
+
+
+def stored_trees(reranker: Reranker) -> Trees:
+    """The trees as a recipe keeps them."""
+    text = reranker.booster.model_to_string()
+    return Trees(model=text, scale=reranker.scale, depth=reranker.settings.depth)
+
+
+def read_trees(trees: Trees, blend: Blend, *, n: int) -> Reranker:
+    """The re-ranker of a recipe, for lists of n items."""
+    import lightgbm
+
+    settings = RerankerSettings(depth=max(trees.depth, n))
+    return Reranker(blend, lightgbm.Booster(model_str=trees.model), trees.scale, settings)
 
 
 def _parameters(settings: RerankerSettings) -> dict[str, object]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,9 @@ import pyarrow as pa
 from recsys_batch import columns as c
 from recsys_batch.lake.tables import LIST_ITEM
 from recsys_batch.ranking.lists import user_lists
-from recsys_batch.ranking.model import RankingModel, load_model
+from recsys_batch.ranking.model import load_model
+from recsys_batch.ranking.policy import Policy
+from recsys_batch.ranking.ranker import Ranker
 from recsys_batch.ranking.reasons import Reasons
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ _BLOCK_USERS = 256
 _TASKS_A_CORE = 2  # so that a core whose users are quick takes on more
 
 
-def rank_users(spark: SparkSession, path: Path, *, n: int) -> DataFrame:
+def rank_users(
+    spark: SparkSession, path: Path, policy: Policy, *, as_of: dt.date, run_id: str, n: int
+) -> DataFrame:
     """Rank items for every user of a stored model who may have a list: user_key, region, items.
 
     The file is shipped once to each machine and mapped into memory by its workers. Tasks are pure,
@@ -34,6 +38,8 @@ def rank_users(spark: SparkSession, path: Path, *, n: int) -> DataFrame:
     ----------
     path
         What `RankingModel.save` wrote.
+    policy, as_of, run_id, n
+        As in `Ranker`.
     """
     from pyspark import SparkFiles
 
@@ -47,18 +53,27 @@ def rank_users(spark: SparkSession, path: Path, *, n: int) -> DataFrame:
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from threadpoolctl import threadpool_limits
 
-        model, reasons, rows = _opened(SparkFiles.get(name))
         with threadpool_limits(limits=1):
+            ranker, reasons, rows = _opened(SparkFiles.get(name), policy, as_of, run_id, n)
             for batch in batches:
                 for block in batch.column(0).to_pylist():
                     users = rows[block * _BLOCK_USERS : (block + 1) * _BLOCK_USERS]
-                    yield user_lists(model, users, n=n, reasons=reasons)
+                    yield user_lists(ranker, users, reasons)
 
     return spark.range(0, blocks, 1, tasks).mapInArrow(run, _LIST)
 
 
-@lru_cache(maxsize=1)
-def _opened(path: str) -> tuple[RankingModel, Reasons, np.ndarray]:
-    """A worker's model, once a process; the rows of users who may have a list."""
-    model = load_model(Path(path))
-    return model, Reasons(model), np.flatnonzero(model.trained_on.listed)
+_workers: dict[str, tuple[Ranker, Reasons, np.ndarray]] = {}
+
+
+def _opened(
+    path: str, policy: Policy, as_of: dt.date, run_id: str, n: int
+) -> tuple[Ranker, Reasons, np.ndarray]:
+    """A worker's ranker, made once a process, and the rows of users who may have a list."""
+    name = f"{path}:{policy.digest()}:{as_of}:{run_id}:{n}"
+    if name not in _workers:
+        model = load_model(Path(path))
+        ranker = Ranker(model, policy, as_of=as_of, run_id=run_id, n=n)
+        _workers.clear()
+        _workers[name] = (ranker, Reasons(model), np.flatnonzero(model.trained_on.listed))
+    return _workers[name]

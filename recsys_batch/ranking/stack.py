@@ -19,7 +19,7 @@ from recsys_batch.ranking.blend import Blend, BlendSettings, FittedBlend, fit_bl
 from recsys_batch.ranking.candidates import Candidates, gather, pooled
 from recsys_batch.ranking.cuts import Given, Say, fit_sources, validate_cut
 from recsys_batch.ranking.features import History, make_history
-from recsys_batch.ranking.reranker import Reranker, RerankerSettings
+from recsys_batch.ranking.reranker import Lesson, Reranker, RerankerSettings
 from recsys_batch.ranking.trial import Trial, try_reranker
 from recsys_batch.ranking.validation import ValidationSettings, best_places, wanted
 
@@ -162,10 +162,8 @@ def fit_stack(
     if settings.reranker is not None:
         one = cuts[0]
         targets = wanted(one.candidates.items, one.truth)
-        history = make_history(one.kept)
-        trial, reranker = try_reranker(
-            fitted.blend, one.candidates, targets, one.rows, history, settings.reranker
-        )
+        lesson = Lesson(one.candidates, targets, one.rows, make_history(one.kept))
+        trial, reranker = try_reranker(fitted.blend, [lesson], settings.reranker)
         say(f"re-ranker over blend: {trial}")
     sources = fit_sources(data, settings.sources, threads=threads, say=say)
     history = make_history(data.weights)

@@ -1,7 +1,8 @@
-"""The trial that a re-ranker must win: half of the users to learn from, the others to judge by."""
+"""The trial that a re-ranker must win: users are judged by trees that learnt from others."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -9,10 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_batch.ranking.blend import Blend
-from recsys_batch.ranking.candidates import Candidates
-from recsys_batch.ranking.features import History
-from recsys_batch.ranking.reranker import Reranker, RerankerSettings, fit_reranker
-from recsys_batch.ranking.validation import Wanted, ndcg_each
+from recsys_batch.ranking.reranker import Lesson, Reranker, RerankerSettings, fit_reranker
+from recsys_batch.ranking.validation import ndcg_each
 
 
 @dataclass(frozen=True)
@@ -42,32 +41,27 @@ class Trial:
 
 
 def try_reranker(
-    blend: Blend,
-    candidates: Candidates,
-    targets: Wanted,
-    rows: npt.NDArray[np.integer],
-    history: History,
-    settings: RerankerSettings,
+    blend: Blend, lessons: Sequence[Lesson], settings: RerankerSettings
 ) -> tuple[Trial, Reranker | None]:
     """Judge a re-ranker; where it wins, fit it on all users, else give None.
 
-    Parameters
-    ----------
-    candidates, targets, rows, history
-        As in `recsys_batch.ranking.reranker.fit_reranker`.
+    The users are dealt into folds: those of each are judged by trees that learnt from the others.
     """
-    drawn = np.random.default_rng(settings.seed).permutation(len(rows))
-    learn, judge = np.sort(drawn[: len(rows) // 2]), np.sort(drawn[len(rows) // 2 :])
-    pupil = fit_reranker(
-        blend, candidates.of(learn), targets.of(learn), rows[learn], history, settings
-    )
-    others, theirs = candidates.of(judge), targets.of(judge)
-    before = ndcg_each(blend.scores(others), theirs, k=settings.k)
-    after = ndcg_each(pupil.scores(others, rows[judge], history), theirs, k=settings.k)
-    trial = _compare(before, after)
-    if not trial.won:
-        return trial, None
-    return trial, fit_reranker(blend, candidates, targets, rows, history, settings)
+    rng = np.random.default_rng(settings.seed)
+    dealt = [rng.permutation(len(lesson.rows)) % settings.folds for lesson in lessons]
+    before, after = [], []
+    for fold in range(settings.folds):
+        parts = list(zip(lessons, dealt, strict=True))
+        learnt = [lesson.of(np.flatnonzero(own != fold)) for lesson, own in parts]
+        pupil = fit_reranker(blend, learnt, settings)
+        for lesson, own in parts:
+            judge = lesson.of(np.flatnonzero(own == fold))
+            told = pupil.scores(judge.candidates, judge.rows, judge.history)
+            scores = blend.scores(judge.candidates)
+            before.append(ndcg_each(scores, judge.targets, k=settings.k))
+            after.append(ndcg_each(told, judge.targets, k=settings.k))
+    trial = _compare(np.concatenate(before), np.concatenate(after))
+    return trial, fit_reranker(blend, lessons, settings) if trial.won else None
 
 
 def _compare(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]) -> Trial:

@@ -40,30 +40,50 @@ WIDTH = LANES * VECTORS  # items a tile
 GROUP = 6  # users whose products with a tile are held in registers at once
 
 
-def _cache_folder() -> str | None:
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+def _cache_folder(sources: Path, name: str) -> str | None:
+    files = sorted(sources.glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
     base = _settings.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path("~/.cache")
     try:
-        folder = Path(base).expanduser() / "recsys-batch" / f"topn-{digest}"
+        folder = Path(base).expanduser() / "recsys-batch" / f"{name}-{digest}"
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):
         return None
     return str(folder) if os.access(folder, os.W_OK) else None
 
 
-_CACHE_FOLDER = _cache_folder()
+def compile_into(function: F, folder: str | None) -> F:
+    """Compile `function` on its first call and keep its machine code in `folder`, if there is one.
 
-
-def compiled(function: F) -> F:
-    """Compile `function` on its first call; it runs without the interpreter lock."""
-    compile_lazily: Any = numba.njit(
-        nogil=True, error_model="numpy", cache=_CACHE_FOLDER is not None
-    )
+    It runs without the interpreter lock.
+    """
+    compile_lazily: Any = numba.njit(nogil=True, error_model="numpy", cache=folder is not None)
     before = _settings.CACHE_DIR
-    _settings.CACHE_DIR = _CACHE_FOLDER or before
+    _settings.CACHE_DIR = folder or before
     try:
         result: F = compile_lazily(function)
     finally:
         _settings.CACHE_DIR = before
     return result
+
+
+def compiler(sources: Path, name: str) -> Callable[[F], F]:
+    """Make the decorator that compiles the functions of one room.
+
+    Parameters
+    ----------
+    sources
+        Folder of the room's modules: a change of any of them compiles all anew.
+    name
+        Of the room, for the name of its cache folder.
+    """
+    folder = _cache_folder(sources, name)
+    return lambda function: compile_into(function, folder)
+
+
+_CACHE_FOLDER = _cache_folder(Path(__file__).parent, "topn")
+
+
+def compiled(function: F) -> F:
+    """Compile a function of the top-N kernel."""
+    return compile_into(function, _CACHE_FOLDER)

@@ -13,7 +13,7 @@ from recsys_batch.ranking.validation import Wanted, best_places, ndcg_each
 from recsys_batch.tuning.log import Bools, Log
 
 _BLOCK_USERS = 256
-_MOST_CUTS = 4
+_MOST_CUTS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +79,8 @@ class Cut:
 def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> list[Cut]:
     """The latest cuts whose hold-outs of `days` days together have `users` users.
 
-    Earlier cuts are added until there are so many, up to four, as long as each has at least as many
-    days before it as after it.
+    Earlier cuts are added until there are so many, up to eight, as long as each has at least as
+    many days before it as after it.
 
     Parameters
     ----------
@@ -103,8 +103,8 @@ def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> 
         rng = np.random.default_rng(seed + number)
         rows = _drawn(np.flatnonzero(asking & known), users, rng)
         new = _drawn(np.flatnonzero(asking & ~known), users, rng)
-        if not len(rows):
-            break
+        if not len(rows):  # nobody came back on those days
+            continue
         seen = log.seen_before(at)[rows]
         allow = log.known_items(at)
         cuts.append(Cut(log, at, rows, truth[rows], seen, allow, new, truth[new]))

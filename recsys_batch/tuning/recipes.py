@@ -14,7 +14,6 @@ from recsys_batch.config import Settings
 from recsys_batch.errors import ConfigError
 from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
 from recsys_batch.models.sources import AnySource, SourceSettings
-from recsys_batch.ranking.blend import BlendSettings
 from recsys_batch.tuning.cuts import horizon_days, temporal_cuts
 from recsys_batch.tuning.log import Log
 from recsys_batch.tuning.search import HalfLife, Search
@@ -123,23 +122,20 @@ def choose_recipe(
 
 
 def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Settings) -> Recipe:
-    blend = search.choose_weights(
-        found,
-        per_source=settings.model.per_source,
-        settings=BlendSettings(k=search.k, max_trials=300),
-    )
-    weights = dict(zip(blend.blend.sources, blend.blend.weights, strict=True))
-    kept = {name for name, weight in weights.items() if weight} | {FACTORS, POPULAR}
-    newcomers = search.choose_newcomers({name: found[name] for name in found})
-    kept.add(newcomers)
-    order = [name for name in found if name in kept]
+    lessons = search.lessons(found)
+    weights = search.choose_weights(lessons)
+    newcomers = search.choose_newcomers(found)
+    needed = {FACTORS, POPULAR, newcomers}
+    order = [name for name, weight in weights.items() if weight or name in needed]
+    weights = {name: weights[name] for name in order}
     return Recipe(
         interest_half_life_days=search.interest,
         popularity_half_life_days=search.popularity,
         seen="allow" if search.repeats else "exclude",
         sources={name: found[name] for name in order},
-        weights={name: round(weights[name], 4) for name in order},
+        weights=weights,
         newcomers=newcomers,
+        trees=search.choose_trees(lessons, weights) if settings.model.rerank else None,
         per_source=settings.model.per_source,
     )
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
-from recsys_batch.errors import InputDataError
-from recsys_batch.models.recipes import POPULAR
+from recsys_batch.errors import ContractError, InputDataError
+from recsys_batch.models.recipes import POPULAR, Trees
 from recsys_batch.models.sources import (
     LowPassSettings,
     NeighbourSettings,
@@ -20,14 +19,21 @@ from recsys_batch.models.sources import (
     RepeatSettings,
     SourceSettings,
 )
-from recsys_batch.ranking.blend import BlendSettings, FittedBlend, fit_blend
-from recsys_batch.ranking.candidates import gather, pooled
-from recsys_batch.ranking.validation import wanted
+from recsys_batch.ranking.blend import Blend, BlendSettings, fit_blend
+from recsys_batch.ranking.candidates import gather, narrowed, pooled
+from recsys_batch.ranking.features import make_history
+from recsys_batch.ranking.reranker import Lesson, RerankerSettings, stored_trees
+from recsys_batch.ranking.trial import try_reranker
+from recsys_batch.ranking.validation import Wanted, wanted
 from recsys_batch.tuning.cuts import Cut
 from recsys_batch.tuning.spaces import INTEREST, POPULARITY, Space
 
 HalfLife = float | None
 _FEW = 30
+_BROUGHT = 100  # candidates of a source that are re-ranked
+_JUDGED = 50  # and those by which weights are chosen: NDCG sees the first alone
+_TELLING = 0.02  # share of all weights below which a source is not worth fitting
+_ENOUGH = 800  # users that judge the settings of a source
 _FIRST = {
     "low pass": LowPassSettings(factors=32, power_iterations=2),
     "neighbours": NeighbourSettings(neighbours=50),
@@ -65,16 +71,20 @@ class Search:
     stopped: bool = False
 
     def values(
-        self, name: str, settings: SourceSettings, half_lives: tuple[HalfLife, HalfLife]
+        self,
+        name: str,
+        settings: SourceSettings,
+        half_lives: tuple[HalfLife, HalfLife],
+        cuts: list[Cut],
     ) -> tuple[float, float]:
         """NDCG of a source alone, repeats allowed and seen excluded."""
         sums = np.zeros(2)
         try:
-            for cut in self.cuts:
+            for cut in cuts:
                 sums += cut.ndcg(settings.fit(cut.data(*half_lives)), k=self.k)
         except InputDataError:  # this log does not have what the source needs
             return 0.0, 0.0
-        allowed, excluded = sums / sum(len(cut.rows) for cut in self.cuts)
+        allowed, excluded = sums / sum(len(cut.rows) for cut in cuts)
         self.trials.append(
             {"source": name, "settings": settings.model_dump(mode="json"), "half_lives": half_lives}
             | {"repeats allowed": allowed, "seen excluded": excluded}
@@ -82,8 +92,14 @@ class Search:
         return float(allowed), float(excluded)
 
     def value(self, name: str, settings: SourceSettings) -> float:
-        """NDCG of a source alone, with the half-lives and the way of repeats that were chosen."""
-        allowed, excluded = self.values(name, settings, (self.interest, self.popularity))
+        """NDCG of a source alone, with the half-lives and the way of repeats that were chosen.
+
+        Judged by the latest cuts alone: most of a search's time is spent here.
+        """
+        used = (self.interest, self.popularity)
+        users = np.cumsum([len(cut.rows) for cut in self.cuts])
+        latest = max(2, int(np.searchsorted(users, _ENOUGH)) + 1)
+        allowed, excluded = self.values(name, settings, used, self.cuts[:latest])
         return allowed if self.repeats else excluded
 
     def choose_half_lives(self) -> None:
@@ -109,7 +125,9 @@ class Search:
             + (f" against {other:.4f}" if pinned is None else "")
         )
         falls = {
-            each: self.values("popular", PopularSettings(), (self.interest, each))[not self.repeats]
+            each: self.values(POPULAR, PopularSettings(), (self.interest, each), self.cuts)[
+                not self.repeats
+            ]
             for each in self._choices("popularity", POPULARITY, span)
         }
         self.popularity = max(falls, key=lambda each: falls[each])
@@ -138,29 +156,63 @@ class Search:
         self.say(f"{name} alone {value:.4f}" + (f" with {chosen}" if chosen else ""))
         return best
 
-    def choose_weights(
-        self, sources: Mapping[str, SourceSettings], *, per_source: int, settings: BlendSettings
-    ) -> FittedBlend:
-        """Weights of the sources by all cuts together."""
-        parts, truths = [], []
+    def lessons(self, sources: Mapping[str, SourceSettings]) -> list[Lesson]:
+        """Candidates of all sources for the users of each cut, and what they wanted."""
+        found = []
         for cut in self.cuts:
             data = cut.data(self.interest, self.popularity)
             fitted = {name: each.fit(data) for name, each in sources.items()}
             exclude = None if self.repeats else cut.seen
-            parts.append(
-                gather(fitted, cut.rows, per_source=per_source, exclude=exclude, allow=cut.allow)
+            brought = gather(
+                fitted, cut.rows, per_source=_BROUGHT, exclude=exclude, allow=cut.allow
             )
-            truths.append(cut.truth)
-        found = pooled(parts, sources=tuple(sources))
-        truth = sparse.csr_matrix(sparse.vstack(truths))
-        blend = fit_blend(found, wanted(found.items, truth), settings)
-        best = max(blend.singles, key=lambda each: blend.singles[each])
-        told = zip(blend.blend.sources, blend.blend.weights, strict=True)
+            history = make_history(data.weights)
+            found.append(Lesson(brought, wanted(brought.items, cut.truth), cut.rows, history))
+        return found
+
+    def choose_weights(self, lessons: Sequence[Lesson]) -> dict[str, float]:
+        """Weights of the sources by all cuts together, adding up to one; small ones are dropped."""
+        names = lessons[0].candidates.sources
+        near = [_near(each, names, _JUDGED) for each in lessons]
+        found = pooled([each.candidates for each in near], sources=names)
+        hits = np.zeros(found.items.shape, dtype=np.bool_)
+        first = 0
+        for each in near:
+            rows = slice(first, first + len(each.rows))
+            hits[rows, : each.targets.hits.shape[1]] = each.targets.hits
+            first = rows.stop
+        targets = Wanted(hits, np.concatenate([each.targets.relevant for each in near]))
+        settings = BlendSettings(k=self.k, max_trials=150, bags=10, lowest=0.0)
+        fitted = fit_blend(found, targets, settings)
+        total = sum(fitted.blend.weights)
+        shares = {
+            name: weight / total if weight >= _TELLING * total else 0.0
+            for name, weight in zip(names, fitted.blend.weights, strict=True)
+        }
+        best = max(fitted.singles, key=lambda each: fitted.singles[each])
         self.say(
-            f"together {blend.validation:.4f}, {best} alone {blend.singles[best]:.4f}: weights "
-            + ", ".join(f"{name} {weight:.4g}" for name, weight in told if weight)
+            f"together {fitted.validation:.4f}, {best} alone {fitted.singles[best]:.4f}: weights "
+            + ", ".join(f"{name} {weight:.3f}" for name, weight in shares.items() if weight)
         )
-        return blend
+        return {name: round(weight, 4) for name, weight in shares.items()}
+
+    def choose_trees(self, lessons: Sequence[Lesson], weights: Mapping[str, float]) -> Trees | None:
+        """A re-ranker over the weighed sources, where it is shown to be better than they are."""
+        near = [_near(each, tuple(weights), _BROUGHT) for each in lessons]
+        settings = RerankerSettings(
+            k=self.k, depth=_BROUGHT, trees=50, leaves=7, learning_rate=0.03, folds=4
+        )
+        blend = Blend(tuple(weights), tuple(weights.values()))
+        try:
+            trial, found = try_reranker(blend, near, settings)
+        except ContractError:  # no user's candidates tell anything
+            return None
+        self.say(
+            f"re-ranked {trial.reranker:.4f}, by the weights alone {trial.blend:.4f} (95 % of the "
+            f"difference in {trial.low:+.4f} to {trial.high:+.4f}): "
+            f"{'taken' if found is not None else 'not taken'}"
+        )
+        return None if found is None else stored_trees(found)
 
     def choose_newcomers(self, sources: Mapping[str, SourceSettings]) -> str:
         """The source that serves users without history best; popularity where there are few."""
@@ -186,7 +238,8 @@ class Search:
 
     def _best_of_first(self, half_life: HalfLife) -> tuple[float, float]:
         """The best NDCG of the first sources, repeats allowed and seen excluded."""
-        tried = [self.values(name, each, (half_life, None)) for name, each in _FIRST.items()]
+        used = (half_life, None)
+        tried = [self.values(name, each, used, self.cuts) for name, each in _FIRST.items()]
         return max(each[0] for each in tried), max(each[1] for each in tried)
 
     def _choices(self, name: str, half_lives: tuple[HalfLife, ...], span: int) -> list[HalfLife]:
@@ -198,3 +251,13 @@ class Search:
 
 def _days(half_life: HalfLife) -> str:
     return "no time" if half_life is None else f"{half_life:g} days"
+
+
+def _near(lesson: Lesson, sources: Sequence[str], depth: int) -> Lesson:
+    """A lesson on what some sources bring, each its best `depth`."""
+    found = narrowed(lesson.candidates, sources, depth)
+    wanted_items = np.where(lesson.targets.hits, lesson.candidates.items, -2)
+    hits = np.zeros(found.items.shape, dtype=np.bool_)
+    for user, own in enumerate(wanted_items):
+        hits[user] = np.isin(found.items[user], own[own >= 0])
+    return Lesson(found, Wanted(hits, lesson.targets.relevant), lesson.rows, lesson.history)

@@ -24,7 +24,7 @@ from recsys_batch.tuning.log import Log
 INTEREST = (None, 180.0, 60.0, 20.0, 7.0, 2.0)
 POPULARITY = (None, 90.0, 30.0, 14.0, 7.0, 3.0, 1.0, 0.5)
 _PROFILE = (None, 30.0, 7.0, 2.0)
-_EASE_ITEMS = 3000  # its time grows with the third power of the items
+_EASE_ITEMS = 2000  # its time grows with the third power of the items
 
 # What is taken where a log is too short to choose by.
 USUAL: dict[str, SourceSettings] = {
