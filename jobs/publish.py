@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from recsys_batch import columns as c
 from recsys_batch.errors import GateRefusedError
 from recsys_batch.job import Job, main
 from recsys_batch.lake.ledger import read_rows
 from recsys_batch.models.recipes import Recipe
+from recsys_batch.publish.card import card_path, model_card
 from recsys_batch.publish.manifest import seal
 
 
@@ -23,13 +25,24 @@ def run(job: Job) -> dict[str, Any]:
             fix="look at the metrics, correct data or settings, and run the day again",
         )
     models = read_rows(job.home, "models", run_id=opened.run_id)
-    rows = read_rows(job.home, "metrics", run_id=opened.run_id, model="lists")
+    metrics = read_rows(job.home, "metrics", run_id=opened.run_id)
     manifest = seal(
         job.lake,
         opened,
         recipe=Recipe.model_validate_json(models[0]["recipe"]).summary(),
-        metrics={row["metric"]: row["value"] for row in rows},
+        metrics={row[c.METRIC]: row[c.VALUE] for row in metrics if row[c.MODEL] == "lists"},
     )
+    card = card_path(job.home, opened.run_id)
+    card.parent.mkdir(exist_ok=True)
+    text = model_card(
+        manifest,
+        dataset=job.settings.dataset.title or job.settings.dataset.name,
+        recipe=read_rows(job.home, "recipes", run_id=opened.run_id)[0],
+        metrics=metrics,
+        decision=decisions[0],
+        rules=job.policy.version,
+    )
+    card.write_text(text, encoding="utf-8")
     job.say(
         f"publication {opened.run_id}: {manifest['rows']['topn_user']} user lists, "
         f"{manifest['rows']['topn_segment']} fallback lists"

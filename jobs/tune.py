@@ -11,6 +11,7 @@ from recsys_batch.ingest.days import first_day, inputs_digest
 from recsys_batch.ingest.pseudonyms import content_digest
 from recsys_batch.job import Job, main
 from recsys_batch.lake.ledger import read_rows, replace_rows
+from recsys_batch.models.champion import log_trials
 from recsys_batch.models.recipes import Recipe
 from recsys_batch.tuning.collect import read_log
 from recsys_batch.tuning.recipes import choose_recipe, looked_until
@@ -36,20 +37,15 @@ def run(job: Job) -> Recipe:
         row = {**known[0], c.RUN_ID: opened.run_id}
         job.say(f"recipe {recipe_id}, chosen by the log up to {until}, holds")
     else:
+        journal = job.home / "tuning" / f"{recipe_id}.jsonl"
         job.progress("searching the log", 0, 0)
         choice = choose_recipe(
-            read_log(seen, settings), until=until, settings=settings, say=job.say
+            read_log(seen, settings), until=until, settings=settings, journal=journal, say=job.say
         )
-        row = {
-            c.RUN_ID: opened.run_id,
-            "recipe_id": recipe_id,
-            "until": until,
-            "recipe": choice.recipe.text(),
-            "reasons": list(choice.reasons),
-            "trials": choice.trials,
-            "seconds": choice.seconds,
-        }
-        job.say(f"recipe {recipe_id}: {choice.trials} trials in {choice.seconds:.1f} s")
+        log_trials(job.home, settings, recipe_id, choice.trials)
+        journal.unlink(missing_ok=True)
+        row = {c.RUN_ID: opened.run_id, "recipe_id": recipe_id, "until": until, **choice.row()}
+        job.say(f"recipe {recipe_id}: {len(choice.trials)} trials in {choice.seconds:.1f} s")
     replace_rows(job.home, "recipes", [row], run_id=opened.run_id)
     return Recipe.model_validate_json(row["recipe"])
 

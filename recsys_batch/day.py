@@ -25,7 +25,8 @@ from recsys_batch.job import Job, opened, parse_day, timed_stage
 from recsys_batch.pipeline import Stage
 
 _OPENING = ("ingest", "validate")  # after them the run has its name
-_MAKING = ("features", "train", "recommend")  # what a sealed publication needs no more
+# What a sealed publication needs no more.
+_MAKING = ("tune", "features", "train", "recommend", "evaluate")
 
 
 def run_stages(

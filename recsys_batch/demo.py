@@ -33,6 +33,7 @@ Where it lies
   tables          {home}/{{bronze,silver,gold}}/ (Delta)
   live lists      {home}/edge/ (LMDB), {home}/exports/ (Parquet, JSON lines)
   validation      {home}/data_docs/index.html
+  model cards     {home}/cards/
   model tracking  {home}/mlflow.db
   log, audit      {home}/logs/runs.jsonl, {home}/audit.jsonl
 

@@ -21,7 +21,7 @@ class Stage:
         One line for help texts and docs.
     reads, writes
         Tables of `recsys_batch.lake.tables`; ``landing``,
-        ``fitted``, ``edge`` and ``exports`` are folders.
+        ``fitted``, ``cards``, ``edge`` and ``exports`` are folders.
     """
 
     name: str
@@ -91,8 +91,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "publish",
         "seal the lists as an immutable publication with its manifest",
-        reads=("topn_user", "topn_segment", "decisions", "metrics", "models", "runs"),
-        writes=("publications",),
+        reads=("topn_user", "topn_segment", "decisions", "metrics", "models", "recipes", "runs"),
+        writes=("publications", "cards"),
     ),
     Stage(
         "export",

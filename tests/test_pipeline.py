@@ -12,7 +12,7 @@ from recsys_batch.lake.tables import TABLES
 from recsys_batch.pipeline import STAGES, stage
 
 PROJECT = Path(__file__).resolve().parent.parent
-FOLDERS = {"landing", "fitted", "edge", "exports"}
+FOLDERS = {"landing", "fitted", "cards", "edge", "exports"}
 
 
 def test_each_stage_reads_only_what_lies_there_before_it() -> None:
@@ -33,7 +33,7 @@ def test_every_table_is_written_by_a_stage_and_every_name_is_a_table() -> None:
 
 def test_what_is_made_is_used_but_for_reports() -> None:
     read = {name for each in STAGES for name in each.reads}
-    ends = {"validations", "quarantine", "edge", "exports"}
+    ends = {"validations", "quarantine", "cards", "edge", "exports"}
     ends |= {f"raw_{source}" for source in ("events", "items", "profiles", "consents")}
     ends |= {"lateness", "freshness", "suspects"}
     ends |= {"user_factors", "item_factors"}  # what the model in the registry answers from

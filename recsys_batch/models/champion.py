@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from recsys_batch.config import Settings
 from recsys_batch.lake.ledger import read_rows
@@ -14,12 +15,19 @@ from recsys_batch.models.registry import Registry, default_tracking_uri
 from recsys_batch.models.serving import FactorTables
 
 
-def open_registry(home: Path, settings: Settings) -> Registry:
-    """The registry that the settings name, by default SQLite beside the dataset's tables."""
+def open_registry(home: Path, settings: Settings, *, of: str | None = None) -> Registry:
+    """The registry that the settings name, by default SQLite beside the dataset's tables.
+
+    Parameters
+    ----------
+    of
+        What the experiment holds, if not the runs.
+    """
+    suffix = "" if of is None else f"-{of}"
     return Registry(
         tracking_uri=settings.mlflow.tracking_uri or default_tracking_uri(home),
         artifacts=home / "mlflow",
-        experiment=f"{settings.mlflow.experiment}-{settings.dataset.name}",
+        experiment=f"{settings.mlflow.experiment}-{settings.dataset.name}{suffix}",
     )
 
 
@@ -95,6 +103,29 @@ def log_metrics(
     """
     known = {name.replace("@", "_at_"): each for name, each in metrics.items() if each is not None}
     open_registry(home, settings).log_run(run_id=run.run_id, params={}, metrics=known, tags={})
+
+
+def log_trials(
+    home: Path, settings: Settings, recipe_id: str, trials: Sequence[Mapping[str, Any]]
+) -> None:
+    """Track the trials of a search in an experiment of their own, one run each.
+
+    Parameters
+    ----------
+    trials
+        Each with its `settings` and figures.
+    """
+    if not trials:
+        return
+    registry = open_registry(home, settings, of="tuning")
+    for number, trial in enumerate(trials, start=1):
+        figures = {name: float(each) for name, each in trial.items() if name != "settings"}
+        registry.log_run(
+            run_id=f"{recipe_id}-{number:03}",
+            params={name: str(value) for name, value in trial["settings"].items()},
+            metrics=figures,
+            tags={"recipe": recipe_id},
+        )
 
 
 def name_champion(home: Path, settings: Settings, publication_id: str) -> None:

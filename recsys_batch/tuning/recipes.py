@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,8 +17,9 @@ from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
 from recsys_batch.models.sources import AnySource, SourceSettings
 from recsys_batch.tuning.cuts import horizon_days, temporal_cuts
 from recsys_batch.tuning.log import Log
-from recsys_batch.tuning.search import HalfLife, Search
+from recsys_batch.tuning.search import Search
 from recsys_batch.tuning.spaces import USUAL, USUAL_WEIGHTS, spaces
+from recsys_batch.tuning.trials import HalfLife, Trials
 
 _LONGEST_STEP = 1.1  # a tenth more history is looked at anew
 
@@ -33,15 +35,24 @@ class Choice:
     reasons
         A sentence a choice, with its figures.
     trials
-        Models tried.
+        Models tried, as `Trials.made` tells them.
     seconds
         What the search took.
     """
 
     recipe: Recipe
     reasons: tuple[str, ...]
-    trials: int
+    trials: list[dict[str, Any]]
     seconds: float
+
+    def row(self) -> dict[str, Any]:
+        """The choice as columns of `recipes`."""
+        return {
+            "recipe": self.recipe.text(),
+            "reasons": list(self.reasons),
+            "trials": len(self.trials),
+            "seconds": self.seconds,
+        }
 
 
 def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date:
@@ -63,7 +74,12 @@ def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date
 
 
 def choose_recipe(
-    log: Log, *, until: dt.date, settings: Settings, say: Callable[[str], None]
+    log: Log,
+    *,
+    until: dt.date,
+    settings: Settings,
+    journal: Path | None = None,
+    say: Callable[[str], None],
 ) -> Choice:
     """Search a log for its recipe; what the settings name is not searched for.
 
@@ -71,6 +87,8 @@ def choose_recipe(
     ----------
     until
         The first day that may not be looked at.
+    journal
+        As in `Trials`.
 
     Raises
     ------
@@ -98,16 +116,16 @@ def choose_recipe(
                 "the usual recipe is taken"
             )
         recipe = usual_recipe(settings, named)
-        return Choice(recipe, tuple(reasons), 0, time.perf_counter() - began)
+        return Choice(recipe, tuple(reasons), [], time.perf_counter() - began)
     tell(
         f"{users} users of {len(cuts)} validations judge, each by the {days} "
         f"day{'s' if days > 1 else ''} after a cut, the last before {until}"
     )
     if days < asked:
         tell("most of what is wanted is new: the horizon is one day")
-    search = Search(
-        cuts, settings.evaluation.k, began + limits.max_seconds, _pinned(settings), tell
-    )
+    k = settings.evaluation.k
+    trials = Trials(k=k, journal=journal)
+    search = Search(cuts, k, began + limits.max_seconds, _pinned(settings), trials, tell)
     search.choose_half_lives()
     found: dict[str, SourceSettings] = {}
     if named is not None:
@@ -118,7 +136,7 @@ def choose_recipe(
     recipe = _weighed(search, found, settings)
     if search.stopped:
         tell(f"the search was stopped after {limits.max_seconds:g} s (tuning.max_seconds)")
-    return Choice(recipe, tuple(reasons), len(search.trials), time.perf_counter() - began)
+    return Choice(recipe, tuple(reasons), trials.made, time.perf_counter() - began)
 
 
 def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Settings) -> Recipe:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from recsys_batch.errors import ContractError, InputDataError
+from recsys_batch.errors import ContractError
 from recsys_batch.models.recipes import POPULAR, Trees
 from recsys_batch.models.sources import (
     LowPassSettings,
@@ -27,23 +26,23 @@ from recsys_batch.ranking.trial import try_reranker
 from recsys_batch.ranking.validation import Wanted, wanted
 from recsys_batch.tuning.cuts import Cut
 from recsys_batch.tuning.spaces import INTEREST, POPULARITY, Space
+from recsys_batch.tuning.trials import HalfLife, Trials
 
-HalfLife = float | None
 _FEW = 30
 _BROUGHT = 100  # candidates of a source that are re-ranked
 _JUDGED = 50  # and those by which weights are chosen: NDCG sees the first alone
 _TELLING = 0.02  # share of all weights below which a source is not worth fitting
 _ENOUGH = 800  # users that judge the settings of a source
-_FIRST = {
-    "low pass": LowPassSettings(factors=32, power_iterations=2),
-    "neighbours": NeighbourSettings(neighbours=50),
-    "repeat": RepeatSettings(),
-}
+_FIRST = (
+    LowPassSettings(factors=32, power_iterations=2),
+    NeighbourSettings(neighbours=50),
+    RepeatSettings(),
+)
 
 
 @dataclass
 class Search:
-    """A search under way: its cuts, what it chose, and the trials made.
+    """A search under way: its cuts and what it chose.
 
     Attributes
     ----------
@@ -55,6 +54,8 @@ class Search:
         `time.perf_counter` after which no further setting is tried; what was best by then holds.
     pinned
         interest, popularity (half-lives) and repeats, as far as they are not to be chosen.
+    trials
+        Where they are made and remembered.
     say
         Told each choice.
     """
@@ -63,44 +64,12 @@ class Search:
     k: int
     until: float
     pinned: Mapping[str, HalfLife | bool]
+    trials: Trials
     say: Callable[[str], None]
     interest: HalfLife = None
     popularity: HalfLife = None
     repeats: bool = False
-    trials: list[dict[str, Any]] = field(default_factory=list)
     stopped: bool = False
-
-    def values(
-        self,
-        name: str,
-        settings: SourceSettings,
-        half_lives: tuple[HalfLife, HalfLife],
-        cuts: list[Cut],
-    ) -> tuple[float, float]:
-        """NDCG of a source alone, repeats allowed and seen excluded."""
-        sums = np.zeros(2)
-        try:
-            for cut in cuts:
-                sums += cut.ndcg(settings.fit(cut.data(*half_lives)), k=self.k)
-        except InputDataError:  # this log does not have what the source needs
-            return 0.0, 0.0
-        allowed, excluded = sums / sum(len(cut.rows) for cut in cuts)
-        self.trials.append(
-            {"source": name, "settings": settings.model_dump(mode="json"), "half_lives": half_lives}
-            | {"repeats allowed": allowed, "seen excluded": excluded}
-        )
-        return float(allowed), float(excluded)
-
-    def value(self, name: str, settings: SourceSettings) -> float:
-        """NDCG of a source alone, with the half-lives and the way of repeats that were chosen.
-
-        Judged by the latest cuts alone: most of a search's time is spent here.
-        """
-        used = (self.interest, self.popularity)
-        users = np.cumsum([len(cut.rows) for cut in self.cuts])
-        latest = max(2, int(np.searchsorted(users, _ENOUGH)) + 1)
-        allowed, excluded = self.values(name, settings, used, self.cuts[:latest])
-        return allowed if self.repeats else excluded
 
     def choose_half_lives(self) -> None:
         """Choose how fast interest and popularity fade, and whether repeats are listed."""
@@ -124,12 +93,11 @@ class Search:
             f"{'listed' if self.repeats else 'left out'}: NDCG@{self.k} {value:.4f}"
             + (f" against {other:.4f}" if pinned is None else "")
         )
-        falls = {
-            each: self.values(POPULAR, PopularSettings(), (self.interest, each), self.cuts)[
-                not self.repeats
-            ]
-            for each in self._choices("popularity", POPULARITY, span)
-        }
+        falls = {}
+        for each in self._choices("popularity", POPULARITY, span):
+            used = (self.interest, each)
+            found_of = self.trials.values(PopularSettings(), used, self.cuts)
+            falls[each] = found_of[not self.repeats]
         self.popularity = max(falls, key=lambda each: falls[each])
         self.say(
             f"popularity halves in {_days(self.popularity)}: {falls[self.popularity]:.4f}; "
@@ -139,8 +107,15 @@ class Search:
         )
 
     def choose_source(self, name: str, space: Space) -> SourceSettings:
-        """The best settings found of a source, one setting after another."""
-        best, value = space.start, self.value(name, space.start)
+        """The best settings found of a source, one setting after another.
+
+        Judged by the latest cuts alone: most of a search's time is spent here.
+        """
+        used, way = (self.interest, self.popularity), int(not self.repeats)
+        users = np.cumsum([len(cut.rows) for cut in self.cuts])
+        latest = self.cuts[: max(2, int(np.searchsorted(users, _ENOUGH)) + 1)]
+        best = space.start
+        value = self.trials.values(best, used, latest)[way]
         for setting, values in space.axes.items():
             for each in values:
                 if each == getattr(best, setting):
@@ -149,9 +124,8 @@ class Search:
                     self.stopped = True
                     break
                 tried = best.model_copy(update={setting: each})
-                found = self.value(name, tried)
-                if found > value:
-                    best, value = tried, found
+                if self.trials.race(tried, best, used, latest, way=way):
+                    best, value = tried, self.trials.values(tried, used, latest)[way]
         chosen = ", ".join(f"{setting} {getattr(best, setting)}" for setting in space.axes)
         self.say(f"{name} alone {value:.4f}" + (f" with {chosen}" if chosen else ""))
         return best
@@ -239,7 +213,7 @@ class Search:
     def _best_of_first(self, half_life: HalfLife) -> tuple[float, float]:
         """The best NDCG of the first sources, repeats allowed and seen excluded."""
         used = (half_life, None)
-        tried = [self.values(name, each, used, self.cuts) for name, each in _FIRST.items()]
+        tried = [self.trials.values(each, used, self.cuts) for each in _FIRST]
         return max(each[0] for each in tried), max(each[1] for each in tried)
 
     def _choices(self, name: str, half_lives: tuple[HalfLife, ...], span: int) -> list[HalfLife]:
