@@ -172,7 +172,9 @@ class Ranker:
             known = np.flatnonzero(self.model.known[rows])
             told = self._reranker.corrections(found.of(known), rows[known], self._history)
             # Below the depth a candidate stays below those that were re-ranked.
-            least = np.where(np.isfinite(told), told, np.inf).min(axis=1, keepdims=True)
+            least = np.where(np.isfinite(told), told, np.inf).min(
+                axis=1, keepdims=True, initial=np.inf
+            )
             added[known] = np.where(np.isfinite(told), told, least - _BELOW)
         return added
 

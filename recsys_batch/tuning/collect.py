@@ -11,14 +11,35 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys_batch import columns as c
-from recsys_batch.config import EventType
+from recsys_batch.config import EventType, Settings
+from recsys_batch.features.consent import consented
+from recsys_batch.features.inputs import Inputs
+from recsys_batch.features.suspects import suspects, without_suspects
 from recsys_batch.tuning.log import Log
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _ACTS = "acts"
-_FAR = 2**31 - 1
+
+
+def read_log(seen: Inputs, settings: Settings) -> Log:
+    """What a run may look at as a log: of those who consent, without machines' days."""
+    from pyspark.sql import functions as F
+
+    weights, relevant = settings.dataset.weights, settings.evaluation.relevant_types
+    types = sorted({*weights, *relevant, *settings.recommend.seen_types})
+    flagged = suspects(seen.events, limits=settings.dataset.limits)
+    events = consented(without_suspects(seen.events, flagged), seen.refused)
+    of_types = seen.events.where(F.col(c.EVENT_TYPE).isin(types))
+    return make_log(
+        day_acts(events, types).toArrow(),
+        item_facts(of_types, seen.items).toArrow(),
+        weights=weights,
+        relevant_types=relevant,
+        seen_types=settings.recommend.seen_types,
+        max_acts=settings.tuning.max_acts,
+    )
 
 
 def day_acts(events: DataFrame, types: Sequence[EventType]) -> DataFrame:

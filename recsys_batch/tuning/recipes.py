@@ -45,6 +45,15 @@ class Choice:
     trials: list[dict[str, Any]]
     seconds: float
 
+    def row(self) -> dict[str, Any]:
+        """The choice as columns of `recipes`."""
+        return {
+            "recipe": self.recipe.text(),
+            "reasons": list(self.reasons),
+            "trials": len(self.trials),
+            "seconds": self.seconds,
+        }
+
 
 def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date:
     """The latest day up to which a search looks, for a run that learns up to `cutoff`.
