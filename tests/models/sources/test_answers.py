@@ -96,14 +96,14 @@ def test_factors_learn_a_checkerboard(settings):
 
 
 def test_als_equals_its_normal_equations_solved_in_full():
-    """With confidence 1 + alpha * weight, as the paper has it: implicit takes alpha * weight."""
+    """With confidence alpha * weight of an interaction, 1 of every other pair."""
     weights = random_weights(3)
     s = AlsSettings(factors=4, iterations=50, regularization=0.5, alpha=3.0)
     fitted, dense = s.fit(SourceData(weights)), weights.toarray().astype(float)
     users = fitted.users.astype(float)
     for item in range(dense.shape[1]):
         liked = dense[:, item] > 0
-        confidence = 1 + s.alpha * dense[:, item]
+        confidence = np.where(liked, s.alpha * dense[:, item], 1.0)
         system = (users.T * confidence) @ users + s.regularization * np.eye(4)
         expected = np.linalg.solve(system, users.T @ (confidence * liked))
         np.testing.assert_allclose(fitted.items[item], expected, rtol=1e-4, atol=1e-5)
