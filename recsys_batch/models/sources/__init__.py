@@ -18,6 +18,7 @@ from recsys_batch.models.sources.interface import (
     SourceData,
     SourceSettings,
 )
+from recsys_batch.models.sources.local_ease import LocalEaseSettings
 from recsys_batch.models.sources.neighbours import NeighbourSettings
 from recsys_batch.models.sources.popular import PopularSettings
 from recsys_batch.models.sources.repeat import RepeatSettings
@@ -28,6 +29,7 @@ AnySource = Annotated[
     | LowPassSettings
     | NeighbourSettings
     | EaseSettings
+    | LocalEaseSettings
     | PopularSettings
     | RepeatSettings
     | ContentSettings,
@@ -43,6 +45,7 @@ __all__ = [
     "FittedSource",
     "IalsSettings",
     "LinearFilterSettings",
+    "LocalEaseSettings",
     "LowPassSettings",
     "NeighbourSettings",
     "PopularSettings",
