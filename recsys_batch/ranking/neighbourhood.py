@@ -5,6 +5,9 @@ sum is one strong tie or many weak ones is lost in it; these features tell. Ties
 over the user's own items, ties of users over the users who have the candidate.
 """
 
+# mypy: allow-untyped-calls
+# The passes over ties are compiled by numba, which infers their types.
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -67,28 +70,22 @@ class Neighbourhood:
         counts = np.zeros((*items.shape, 2), dtype=np.float32)
         found = np.zeros((*items.shape, ties, 5), dtype=np.float32)
         rows, items = np.asarray(rows, dtype=np.int64), np.ascontiguousarray(items)
-        degrees = [np.diff(each.indptr).astype(np.float32) for each in (self.by_user, self.by_item)]
-        user_part, item_part = (
-            (self.by_user.indptr, self.by_user.indices),
-            (
-                self.by_item.indptr,
-                self.by_item.indices,
-            ),
-        )
+        activity = np.diff(self.by_user.indptr).astype(np.float32)
+        popularity = np.diff(self.by_item.indptr).astype(np.float32)
+        user_part = (self.by_user.indptr, self.by_user.indices)
+        item_part = (self.by_item.indptr, self.by_item.indices)
         gram = (self.shared.indptr, self.shared.indices, self.shared.data, self.damped)
-        add_item_ties(rows, items, *user_part, *gram, degrees[1], counts, found)
-        add_user_ties(rows, items, *user_part, *item_part, *degrees, counts, found)
-        sums, squares, greatest = found[..., 0], found[..., 1], found[..., 2]
-        means = found[..., 2:].sum(axis=-1) / np.float32(3)
-        summaries = np.stack([sums, squares, greatest, means], axis=-1)
-        own = np.maximum(degrees[0][rows], 1)[:, None]
-        return np.concatenate(
-            [
-                np.stack([counts[..., 0], counts[..., 0] / own, counts[..., 1]], axis=-1),
-                summaries.reshape(*items.shape, -1),
-            ],
-            axis=-1,
-        )
+        add_item_ties(rows, items, *user_part, *gram, popularity, counts, found)
+        add_user_ties(rows, items, *user_part, *item_part, activity, popularity, counts, found)
+        own = np.maximum(activity[rows], 1)[:, None]
+        told = np.stack([counts[..., 0], counts[..., 0] / own, counts[..., 1]], axis=-1)
+        return np.concatenate([told, _summaries(found)], axis=-1)
+
+
+def _summaries(found: Floats) -> Floats:
+    """Users x width x (ties times ``_SUMMARIES``), of what is kept of each tie."""
+    means = found[..., 2:].sum(axis=-1, keepdims=True) / np.float32(3)
+    return np.concatenate([found[..., :3], means], axis=-1).reshape(*found.shape[:2], -1)
 
 
 def make_neighbourhood(weights: sparse.csr_matrix) -> Neighbourhood:

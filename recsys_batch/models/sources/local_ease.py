@@ -44,8 +44,8 @@ class LocalEaseSettings(SourceSettings):
         weights = data.weights.astype(np.float32)
         sums = np.asarray(weights.sum(axis=1), dtype=np.float64).ravel()
         sums[sums == 0] = 1.0
-        scaled = sparse.diags_array((sums ** (-self.user_exponent / 2)).astype(np.float32))
-        scaled = sparse.csr_matrix(scaled @ weights)
+        left = sparse.diags_array((sums ** (-self.user_exponent / 2)).astype(np.float32))
+        scaled = sparse.csr_matrix(left @ weights)
         gram = sparse.csr_matrix(scaled.T.tocsr() @ scaled)
         gram.sort_indices()
         items = gram.shape[0]
