@@ -111,11 +111,23 @@ def test_features_by_hand():
     made = candidate_features(found, blended, places, np.array([0]), make_history(weights))
     taste = (np.log(3) + np.log(2)) / 2
     expected = [
-        [2.0, 0.0, 1, 2.0, 0.0, 0.0, np.log(3), 0.0, -taste],
-        [0.5, np.log(2), 0, 0.5, 1.5, np.log(2), np.log(3), np.log(3), np.log(3) - taste],
+        [2.0, 1.5, 0.0, 1, 2.0, 0.0, 1.5, 0.0, np.log(3), 0.0, -taste],
+        [0.5, 0.0, np.log(2), 0, 0.5, 1.5, 0.0, np.log(2), np.log(3), np.log(3), np.log(3) - taste],
     ]
-    np.testing.assert_allclose(made[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(made[0, :, :11], expected, rtol=1e-6)
     assert len(feature_names(("one",))) == made.shape[2]
+
+
+def test_scores_are_told_from_the_twentieth_of_the_candidates_there_are():
+    scores = np.tile(np.arange(30, 0, -1, dtype=np.float32), (2, 1))
+    found = candidates_with(scores)
+    found.items[1, 12:] = -1
+    history = make_history(sparse.csr_matrix(np.ones((2, 30), dtype=np.float32)))
+    places = np.tile(np.arange(30), (2, 1))
+    made = candidate_features(found, scores, places, np.arange(2), history)
+    name = feature_names(("one",)).index("one over its 20th")
+    np.testing.assert_array_equal(made[0, :, name], np.arange(19, -11, -1))
+    np.testing.assert_array_equal(made[1, :12, name], np.arange(11, -1, -1))
 
 
 @pytest.fixture(scope="module")
