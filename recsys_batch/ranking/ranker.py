@@ -140,8 +140,8 @@ class Ranker:
             last_taken_days=self._days(rows, found.items),
             exclude=exclude,
         )
-        places = np.maximum(made.places, 0)[None]
-        shown = np.where(made.places < 0, 0.0, np.take_along_axis(parts, places, axis=2))
+        parts = np.pad(parts, ((0, 0), (0, 0), (0, 1)))  # place -1: nothing is added
+        shown = np.take_along_axis(parts, made.places[None], axis=2)
         sources = np.where(weights, shown[:-1], -np.inf).argmax(axis=0).astype(np.int8)
         for why, source in (
             (FILL, self._fallback),

@@ -99,14 +99,17 @@ def make_log(
     per_event = np.zeros(len(acts), dtype=np.float32)
     for kind, weight in weights.items():
         per_event[pc.equal(types, kind).to_numpy(zero_copy_only=False)] = weight
+    weighed = per_event * acts[_ACTS].to_numpy().astype(np.float32)
+    # In an order of their own, so that sums of floats do not depend on how acts come.
+    order = np.lexsort((weighed, days, columns, users))
     first = pc.fill_null(ids["day"].cast(pa.int32()), 0).to_numpy()
     return Log(
-        users=users,
-        items=columns,
-        days=days,
-        weights=per_event * acts[_ACTS].to_numpy().astype(np.float32),
-        relevant=_is_in(types, relevant_types),
-        seen=_is_in(types, seen_types),
+        users=users[order],
+        items=columns[order],
+        days=days[order],
+        weights=weighed[order],
+        relevant=_is_in(types, relevant_types)[order],
+        seen=_is_in(types, seen_types)[order],
         n_users=len(keys),
         first_days=first.astype(np.int32),
         texts=tuple(pc.fill_null(ids["text"], "").to_pylist()),

@@ -27,7 +27,8 @@ def test_rows_carry_their_keys_in_order_and_no_rows_of_those_without_history():
     users, shop = found["user_factors"], found["item_factors"]
     for name, made in found.items():
         assert made.column_names == list(TABLES[name].names)
-        assert set(zip(*made.select(["run_id", "part"]).columns, strict=True)) == {("r1", "full")}
+        assert set(made["run_id"].to_pylist()) == {"r1"}
+        assert set(made["part"].to_pylist()) == {"full"}
     assert users["user_key"].to_pylist() == ["u", "v"]  # w weighs nothing, new did nothing
     assert shop["item_id"].to_pylist() == ["a", "b", "c"]
     assert shop["idx"].to_pylist() == [0, 1, 2]

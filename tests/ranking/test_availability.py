@@ -18,7 +18,7 @@ from features.events import (
     state_of,
 )
 
-from ranking.cases import recipe
+from ranking.cases import ranker, recipe
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.interactions import interactions, popularity
 from recsys_batch.features.versions import item_versions, profile_versions
@@ -65,13 +65,14 @@ def test_lists_of_a_day_hold_what_is_on_offer_then(spark, until: dt.datetime) ->
         made_by = recipe(sources, weights, newcomers="near", seen="allow")
         model = fit_model(trained_on, made_by)
         reasons = Reasons(model)
-        rows = user_lists(model, np.flatnonzero(trained_on.listed), n=9, reasons=reasons)
+        under = ranker(model, 9)
+        rows = user_lists(under, np.flatnonzero(trained_on.listed), reasons)
         lists = {
             row["user_key"]: {each["item_id"] for each in row["items"]} for row in rows.to_pylist()
         }
         assert lists == {"buyer": DAYS[until], "new": DAYS[until]}
         segments = {
             segment: {each["item_id"] for each in held}
-            for _, segment, held in segment_lists(model, n=9, reasons=reasons)
+            for _, segment, held in segment_lists(under, reasons)
         }
         assert segments == {None: DAYS[until], "north": DAYS[until]}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from models.feature_tables import USERS, table
 
-from ranking.cases import model, recipe, row, trained
+from ranking.cases import model, ranker, recipe, row, trained
 from recsys_batch.config import EvaluationSettings
 from recsys_batch.evaluation.backtest import backtest, list_depth
 from recsys_batch.models.sources import RegionalSettings
-from recsys_batch.ranking.backtest import Holdout, make_holdout, model_lists
+from recsys_batch.ranking.backtest import Holdout, alone_lists, make_holdout, ranker_lists
 from recsys_batch.ranking.model import RankingModel
 
 A, B, C, D, E = range(5)
@@ -45,7 +47,7 @@ def holdout() -> Holdout:
 
 
 @pytest.fixture(scope="module")
-def ranking() -> RankingModel:
+def shop() -> RankingModel:
     return made(seen="exclude")
 
 
@@ -55,15 +57,9 @@ def made(**changed: object) -> RankingModel:
     return model(SHOP, recipe(near, weights, newcomers="near", **changed), **VECTORS)
 
 
-def scored(lists, holdout, *, exclude_seen=True):
-    return backtest(
-        lists,
-        holdout,
-        SHOP,
-        categories=pa.array(["x", "x", "y", None, "y"]),
-        settings=SETTINGS,
-        exclude_seen=exclude_seen,
-    )
+def scored(shop, holdout, champion=None):
+    under = partial(ranker, n=list_depth(SETTINGS))
+    return backtest(shop, holdout, under=under, champion=champion, settings=SETTINGS)
 
 
 def test_the_holdout_is_of_sorted_users_who_may_be_strangers(holdout):
@@ -85,28 +81,30 @@ def test_a_stranger_of_an_unknown_region_gets_the_list_of_all():
     assert found.rows.tolist() == [SHOP.stranger(None)] * 2
 
 
-def test_lists_are_those_that_production_makes(ranking, holdout):
-    lists = model_lists(ranking, holdout.rows, n=4)
-    assert set(lists) == {"lists", "als", "popular", "near"}
-    assert lists["lists"].dtype == np.int32
-    assert lists["lists"].tolist() == [
+def test_lists_are_those_that_production_makes(shop, holdout):
+    lists = ranker_lists(ranker(shop, 4), holdout.rows)
+    assert lists.dtype == np.int32
+    assert lists.tolist() == [
         [E, A, B, C],  # idle: what is popular in the north
         [E, A, B, C],  # new: the same, as they come from there
         [E, B, C, -1],  # other: the model turned round, a is seen, d is not on offer
         [B, A, E, -1],  # warm: c is seen
     ]
-    np.testing.assert_array_equal(lists["lists"], ranking.rank(holdout.rows, n=4).items)
+    np.testing.assert_array_equal(lists, ranker(shop, 4).rank(holdout.rows).items)
 
 
-def test_each_source_alone_leaves_out_the_same(ranking, holdout):
-    lists = model_lists(ranking, holdout.rows, n=4)
+def test_each_source_alone_leaves_out_the_same(shop, holdout):
+    lists = alone_lists(ranker(shop, 4), holdout.rows)
+    assert set(lists) == {"als", "popular", "near"}
     assert lists["popular"].tolist() == [[A, B, C, E], [A, B, C, E], [B, C, E, -1], [A, B, E, -1]]
     assert lists["near"][2].tolist() == [B, C, E, -1]  # of no region
+    assert lists["near"][0].tolist() == [E, A, B, C]
     assert lists["als"][3].tolist() == [B, A, E, -1]
+    assert lists["als"][0].tolist() == [A, B, C, E]  # it knows nothing of them
 
 
-def test_metrics_equal_those_by_hand(ranking, holdout):
-    scores = scored(model_lists(ranking, holdout.rows, n=list_depth(SETTINGS)), holdout)["lists"]
+def test_metrics_equal_those_by_hand(shop, holdout):
+    scores = scored(shop, holdout)["lists"]
     # Of the first two: idle finds a at 2, new and other nothing, warm a at 2 (of three wanted).
     at_two = 1 / np.log2(3)
     ideal = 1 + at_two
@@ -120,32 +118,36 @@ def test_metrics_equal_those_by_hand(ranking, holdout):
     assert (scores.users, scores.empty_lists, scores.short_lists) == (4, 0, 0)
 
 
+def test_popularity_each_source_and_another_recipe_stand_beside_the_lists(shop, holdout):
+    assert set(scored(shop, holdout)) == {"lists", "popularity", "als alone", "near alone"}
+    assert set(scored(shop, holdout, champion=shop.recipe)) == set(scored(shop, holdout))
+    champion = shop.recipe.model_copy(update={"weights": {"als": 0.0, "popular": 1.0, "near": 0.0}})
+    found = scored(shop, holdout, champion=champion)
+    # Those with a history get from the champion what is popular, the others the same as ours.
+    for name, theirs in (("popularity", [2, 3]), ("lists", [0, 1])):
+        ndcg = found[name].per_user["ndcg"]
+        assert found["champion"].per_user["ndcg"][theirs].tolist() == ndcg[theirs].tolist()
+
+
 def test_where_repeats_are_allowed_what_was_seen_may_come_again(holdout):
-    lists = model_lists(made(seen="allow"), holdout.rows, n=4)
-    assert lists["lists"][2:].tolist() == [[E, A, B, C], [C, B, A, E]]
-    assert lists["popular"][2:].tolist() == [[A, B, C, E]] * 2
-    assert scored(lists, holdout, exclude_seen=False)["lists"].short_lists == 0
+    again = made(seen="allow")
+    assert ranker_lists(ranker(again, 4), holdout.rows)[2:].tolist() == [[E, A, B, C], [C, B, A, E]]
+    assert alone_lists(ranker(again, 4), holdout.rows)["popular"][2:].tolist() == [[A, B, C, E]] * 2
+    assert scored(again, holdout)["lists"].short_lists == 0
 
 
-def test_a_list_that_is_shorter_than_the_catalogue_allows_is_counted(ranking, holdout):
-    lists = model_lists(ranking, holdout.rows, n=4)
-    lists["lists"][0, 3] = -1
-    assert scored(lists, holdout)["lists"].short_lists == 1
-
-
-def test_lists_do_not_depend_on_what_is_held_out(ranking, holdout):
+def test_lists_do_not_depend_on_what_is_held_out(shop, holdout):
     """The hold-out says for whom lists are made, never what is in them."""
     swapped = pa.table(
         {"user_key": ["warm", "new", "other", "idle"], "item_id": ["b", "e", "e", "c"]}
     )
     other = make_holdout(swapped, PEOPLE, SHOP)
-    one, two = (model_lists(ranking, each.rows, n=4) for each in (holdout, other))
-    for name, lists in one.items():
-        np.testing.assert_array_equal(lists, two[name])
+    one, two = (ranker_lists(ranker(shop, 4), each.rows) for each in (holdout, other))
+    np.testing.assert_array_equal(one, two)
 
 
-def test_an_empty_holdout_scores_nobody(ranking):
+def test_an_empty_holdout_scores_nobody(shop):
     nobody = make_holdout(WANTED.slice(0, 0), PEOPLE, SHOP)
-    scores = scored(model_lists(ranking, nobody.rows, n=4), nobody)["lists"]
+    scores = scored(shop, nobody)["lists"]
     assert scores.users == 0
     assert np.isnan(scores.means["ndcg"].value)

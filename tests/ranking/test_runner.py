@@ -6,13 +6,15 @@ import hashlib
 
 import numpy as np
 import pytest
+from models.feature_tables import UNTIL
 
-from ranking.cases import recipe, trained
+from ranking.cases import ranker, recipe, trained
 from recsys_batch.lake.digests import frame_digest
 from recsys_batch.lake.tables import TABLES
 from recsys_batch.models.sources import RegionalSettings, RepeatSettings
 from recsys_batch.ranking.lists import segment_lists, user_lists
 from recsys_batch.ranking.model import RankingModel, fit_model
+from recsys_batch.ranking.policy import Policy
 from recsys_batch.ranking.reasons import Reasons
 from recsys_batch.ranking.runner import rank_users
 from recsys_batch.ranking.stored import model_path
@@ -46,6 +48,11 @@ def shop(request) -> RankingModel:
     return fit_model(known, recipe(sources, newcomers="near", seen=request.param))
 
 
+def on_spark(spark, path, n: int, **rules):
+    policy = Policy.model_validate({"version": "1", **rules})
+    return rank_users(spark, path, policy, as_of=UNTIL, run_id="run", n=n)
+
+
 def stored(shop: RankingModel, home) -> object:
     path = model_path(home, f"r-{shop.recipe.seen}", "full")
     shop.save(path)
@@ -54,24 +61,24 @@ def stored(shop: RankingModel, home) -> object:
 
 def test_users_on_spark_equal_all_at_once_in_any_partitions(spark, shop, tmp_path):
     path = stored(shop, tmp_path)
-    ranked = rank_users(spark, path, n=12)
+    ranked = on_spark(spark, path, 12)
     rows = np.flatnonzero(shop.trained_on.listed)
-    whole = user_lists(shop, rows, n=12, reasons=Reasons(shop)).to_pylist()
+    whole = user_lists(ranker(shop, 12), rows, Reasons(shop)).to_pylist()
     assert len(whole) == len(USERS)
     found = [row.asDict(recursive=True) for row in ranked.orderBy("user_key").collect()]
     assert found == whole
-    again = frame_digest(rank_users(spark, path, n=12).repartition(5))
+    again = frame_digest(on_spark(spark, path, 12).repartition(5))
     assert again == frame_digest(ranked)
     last = {row["user_key"]: row["items"] for row in found}[USERS[-1]]
     assert bool(last) == (shop.recipe.seen == "allow")
 
 
 def test_lists_fit_the_tables_they_are_written_to(spark, shop, tmp_path):
-    ranked = rank_users(spark, stored(shop, tmp_path), n=2)
+    ranked = on_spark(spark, stored(shop, tmp_path), 2)
     kinds = {field.name: field.dataType for field in ranked.schema}
     users = spark.createDataFrame([], TABLES["topn_user"].ddl).schema
     assert {name: users[name].dataType for name in kinds} == kinds
-    segments = [("r", *each) for each in segment_lists(shop, n=4, reasons=Reasons(shop))]
+    segments = [("r", *each) for each in segment_lists(ranker(shop, 4), Reasons(shop))]
     frame = spark.createDataFrame(segments, TABLES["topn_segment"].ddl)
     assert [row["segment"] for row in frame.collect()] == [None, "north", "süd"]
     assert {len(row["items"]) for row in frame.collect()} == {4}
