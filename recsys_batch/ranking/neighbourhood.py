@@ -85,7 +85,8 @@ class Neighbourhood:
 def _summaries(found: Floats) -> Floats:
     """Users x width x (ties times ``_SUMMARIES``), of what is kept of each tie."""
     means = found[..., 2:].sum(axis=-1, keepdims=True) / np.float32(3)
-    return np.concatenate([found[..., :3], means], axis=-1).reshape(*found.shape[:2], -1)
+    width = found.shape[2] * len(_SUMMARIES)
+    return np.concatenate([found[..., :3], means], axis=-1).reshape(*found.shape[:2], width)
 
 
 def make_neighbourhood(weights: sparse.csr_matrix) -> Neighbourhood:
