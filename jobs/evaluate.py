@@ -7,6 +7,7 @@ from functools import partial
 
 from recsys_batch import columns as c
 from recsys_batch.evaluation.backtest import backtest, list_depth
+from recsys_batch.evaluation.breakdown import breakdown
 from recsys_batch.evaluation.gate import Decision, decide
 from recsys_batch.evaluation.report import BASELINE, quality_rows, quality_table
 from recsys_batch.features.tables import part_ends
@@ -33,7 +34,9 @@ def run(job: Job) -> Decision:
     n = list_depth(settings.evaluation)
     under = partial(Ranker, policy=job.policy, as_of=day, run_id=run_id, n=n)
     holdout = read_holdout(job.home, run_id=run_id, trained_on=model.trained_on)
-    scores = backtest(model, holdout, under=under, champion=champion, settings=settings.evaluation)
+    measured = settings.evaluation
+    found = backtest(model, holdout, under=under, champion=champion, settings=measured)
+    scores = found.scores
     decision = decide(
         challenger=scores["lists"],
         popularity=scores[BASELINE],
@@ -45,6 +48,9 @@ def run(job: Job) -> Decision:
     rows = [{**row, c.RUN_ID: run_id} for row in quality_rows(scores)]
     stored = [{name: row[name] for name in TABLES["metrics"].names} for row in rows]
     replace_rows(job.home, "metrics", stored, run_id=run_id)
+    parts = breakdown(found, holdout, model.trained_on, settings=measured)
+    owned = {c.RUN_ID: run_id}
+    replace_rows(job.home, "segments", [{**row, **owned} for row in parts], **owned)
     replace_rows(job.home, "decisions", [{**decision.to_dict(), c.RUN_ID: run_id}], run_id=run_id)
     reached = {row[c.METRIC]: row[c.VALUE] for row in rows if row[c.MODEL] == "lists"}
     log_metrics(job.home, settings, opened, reached)

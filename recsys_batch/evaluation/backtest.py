@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from recsys_batch.config import EvaluationSettings
 from recsys_batch.evaluation.report import BASELINE
@@ -15,6 +17,25 @@ from recsys_batch.ranking.model import RankingModel, fit_model
 from recsys_batch.ranking.ranker import Ranker
 
 
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Models scored on one hold-out, by name.
+
+    The names are popularity, lists, champion where there is another one, and ``SOURCE alone`` of
+    each further source.
+
+    Attributes
+    ----------
+    lists
+        int32 item rows, users of the hold-out x `list_depth`.
+    scores
+        What they reach.
+    """
+
+    lists: dict[str, npt.NDArray[np.int32]]
+    scores: dict[str, Scores]
+
+
 def backtest(
     model: RankingModel,
     holdout: Holdout,
@@ -22,7 +43,7 @@ def backtest(
     under: Callable[[RankingModel], Ranker],
     champion: Recipe | None,
     settings: EvaluationSettings,
-) -> dict[str, Scores]:
+) -> Backtest:
     """Score a run on its hold-out.
 
     Parameters
@@ -34,11 +55,6 @@ def backtest(
     champion
         The recipe that is live, to be fitted on the same where it is another one.
 
-    Returns
-    -------
-    dict
-        By name: popularity, lists, champion where there is another one, and ``SOURCE alone`` of
-        each further source.
     """
     ranker, trained_on = under(model), model.trained_on
     alone = alone_lists(ranker, holdout.rows)
@@ -48,7 +64,7 @@ def backtest(
         lists["champion"] = ranker_lists(theirs, holdout.rows)
     lists |= {f"{name} alone": found for name, found in alone.items()}
     weights = trained_on.data.weights
-    return {
+    scores = {
         name: evaluate(
             found,
             holdout.relevant,
@@ -62,6 +78,7 @@ def backtest(
         )
         for name, found in lists.items()
     }
+    return Backtest(lists, scores)
 
 
 def list_depth(settings: EvaluationSettings) -> int:

@@ -524,6 +524,24 @@ TABLES: dict[str, Table] = {
             "a metric on the temporal hold-out",
         ),
         Table(
+            "segments",
+            "gold",
+            (
+                _RUN,
+                ("model", "STRING", "lists or popularity"),
+                ("dimension", "STRING", "activity, region, popularity (of items) or item_age"),
+                ("segment", "STRING", "such as new, light, power; head, tail; <7d"),
+                ("metric", "STRING", "such as ndcg@10"),
+                ("value", "DOUBLE", "mean over users"),
+                ("low", "DOUBLE", "lower end of the interval"),
+                ("high", "DOUBLE", "upper end of the interval"),
+                ("users", "BIGINT", "users measured"),
+            ),
+            ("run_id", "model", "dimension", "segment", "metric"),
+            ("run_id",),
+            "a metric on the temporal hold-out, of some users or items",
+        ),
+        Table(
             "decisions",
             "gold",
             (

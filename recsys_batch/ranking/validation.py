@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from recsys_batch.models.sources import SourceData
+from recsys_batch.ranking.gains import discounted_gains, ideal_gains
 
 Floats = npt.NDArray[np.float32]
 
@@ -25,6 +27,12 @@ class ValidationSettings(BaseModel):
     )
     at_most: int | None = Field(
         None, ge=1, description="Interactions cut off from a user; null: as the share says."
+    )
+    popularity_exponent: float = Field(
+        0.0,
+        ge=0,
+        description="An interaction is drawn with weight popularity ** -this; 0: all alike. For"
+        " tests that are known to hold less popular items than training does.",
     )
     users: int = Field(10000, ge=1, description="Users that choices are made by, drawn at random.")
     seed: int = Field(0, ge=0, description="Seed of the draws.")
@@ -50,6 +58,12 @@ def cut_validation(
     counts = np.diff(weights.indptr)
     users = np.repeat(np.arange(len(counts)), counts)
     drawn = np.random.default_rng(settings.seed).random(weights.nnz)
+    if settings.popularity_exponent:
+        # Draws without replacement by weight (Efraimidis, Spirakis, "Weighted random sampling with
+        # a reservoir", IPL 2006): the least exponential variates of rate equal to the weight.
+        popularity = np.bincount(weights.indices, minlength=weights.shape[1])
+        rates = popularity[weights.indices].astype(np.float64) ** -settings.popularity_exponent
+        drawn = -np.log1p(-drawn) / rates
     place = np.empty(weights.nnz, dtype=np.int64)
     place[np.lexsort((drawn, users))] = np.arange(weights.nnz)
     place -= weights.indptr[users]
@@ -85,6 +99,12 @@ class Wanted:
     hits: npt.NDArray[np.bool_]
     relevant: npt.NDArray[np.int64]
 
+    @cached_property
+    def hit_columns(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Columns of the hits, user by user, and where each user's end."""
+        ends = np.concatenate([[0], np.cumsum(self.hits.sum(axis=1))])
+        return np.nonzero(self.hits)[1].astype(np.int32), ends.astype(np.int64)
+
     def of(self, users: npt.NDArray[np.integer]) -> Wanted:
         """The part of some of the users."""
         return Wanted(self.hits[users], self.relevant[users])
@@ -116,11 +136,9 @@ def ndcg_each(scores: Floats, targets: Wanted, *, k: int) -> npt.NDArray[np.floa
         Users x width, -inf where there is no candidate; of equal ones the first wins.
     """
     who = np.flatnonzero(targets.relevant)
-    top = best_places(scores[who], k)
-    hits = np.take_along_axis(targets.hits[who], top, axis=1)
-    discount = 1.0 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(discount)[np.minimum(targets.relevant[who], k) - 1]
-    return np.asarray(hits @ discount[: top.shape[1]] / ideal, dtype=np.float64)
+    columns, ends = targets.hit_columns
+    gains = discounted_gains(np.ascontiguousarray(scores, dtype=np.float32), ends, columns, k)
+    return np.asarray(gains[who] / ideal_gains(targets.relevant[who], k=k), dtype=np.float64)
 
 
 def best_places(scores: Floats, k: int) -> npt.NDArray[np.intp]:

@@ -59,7 +59,7 @@ def made(**changed: object) -> RankingModel:
 
 def scored(shop, holdout, champion=None):
     under = partial(ranker, n=list_depth(SETTINGS))
-    return backtest(shop, holdout, under=under, champion=champion, settings=SETTINGS)
+    return backtest(shop, holdout, under=under, champion=champion, settings=SETTINGS).scores
 
 
 def test_the_holdout_is_of_sorted_users_who_may_be_strangers(holdout):
