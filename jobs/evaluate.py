@@ -26,15 +26,14 @@ from recsys_batch.ranking.stored import model_path
 def run(job: Job) -> Decision:
     """Score the run's recipe on the held-out days, decide, and store metrics and decision."""
     opened, settings = job.open_run(), job.settings
-    run_id, live = opened.run_id, read_current(job.home)
+    run_id, measured = opened.run_id, settings.evaluation
+    live = read_current(job.home)
     model = load_model(model_path(job.home, run_id, "train"))
     champion = stored_recipe(job.home, live) if live else None
     job.progress("scoring", 0, 1)
     day = part_ends(job.day, settings)["train"] - dt.timedelta(days=1)
-    n = list_depth(settings.evaluation)
-    under = partial(Ranker, policy=job.policy, as_of=day, run_id=run_id, n=n)
+    under = partial(Ranker, policy=job.policy, as_of=day, run_id=run_id, n=list_depth(measured))
     holdout = read_holdout(job.home, run_id=run_id, trained_on=model.trained_on)
-    measured = settings.evaluation
     found = backtest(model, holdout, under=under, champion=champion, settings=measured)
     scores = found.scores
     decision = decide(
@@ -49,8 +48,7 @@ def run(job: Job) -> Decision:
     stored = [{name: row[name] for name in TABLES["metrics"].names} for row in rows]
     replace_rows(job.home, "metrics", stored, run_id=run_id)
     parts = breakdown(found, holdout, model.trained_on, settings=measured)
-    owned = {c.RUN_ID: run_id}
-    replace_rows(job.home, "segments", [{**row, **owned} for row in parts], **owned)
+    replace_rows(job.home, "segments", [{**row, c.RUN_ID: run_id} for row in parts], run_id=run_id)
     replace_rows(job.home, "decisions", [{**decision.to_dict(), c.RUN_ID: run_id}], run_id=run_id)
     reached = {row[c.METRIC]: row[c.VALUE] for row in rows if row[c.MODEL] == "lists"}
     log_metrics(job.home, settings, opened, reached)
