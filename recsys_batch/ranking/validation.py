@@ -28,12 +28,6 @@ class ValidationSettings(BaseModel):
     at_most: int | None = Field(
         None, ge=1, description="Interactions cut off from a user; null: as the share says."
     )
-    popularity_exponent: float = Field(
-        0.0,
-        ge=0,
-        description="An interaction is drawn with weight popularity ** -this; 0: all alike. For"
-        " tests that are known to hold less popular items than training does.",
-    )
     users: int = Field(10000, ge=1, description="Users that choices are made by, drawn at random.")
     seed: int = Field(0, ge=0, description="Seed of the draws.")
     cuts: int = Field(
@@ -58,12 +52,6 @@ def cut_validation(
     counts = np.diff(weights.indptr)
     users = np.repeat(np.arange(len(counts)), counts)
     drawn = np.random.default_rng(settings.seed).random(weights.nnz)
-    if settings.popularity_exponent:
-        # Draws without replacement by weight (Efraimidis, Spirakis, "Weighted random sampling with
-        # a reservoir", IPL 2006): the least exponential variates of rate equal to the weight.
-        popularity = np.bincount(weights.indices, minlength=weights.shape[1])
-        rates = popularity[weights.indices].astype(np.float64) ** -settings.popularity_exponent
-        drawn = -np.log1p(-drawn) / rates
     place = np.empty(weights.nnz, dtype=np.int64)
     place[np.lexsort((drawn, users))] = np.arange(weights.nnz)
     place -= weights.indptr[users]

@@ -56,7 +56,7 @@ def item_facts(events: DataFrame, catalogue: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     def fact(day: Column, *texts: str | Column) -> list[Column]:
-        return [F.col(c.ITEM_ID), day.alias("day"), F.concat_ws(" ", *texts).alias("text")]
+        return [F.col(c.ITEM_ID), day.alias("day"), F.trim(F.concat_ws(" ", *texts)).alias("text")]
 
     tags = F.concat_ws(" ", c.TAGS)
     stated = catalogue.select(

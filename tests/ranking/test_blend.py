@@ -183,18 +183,6 @@ def test_users_who_can_spare_one_give_one_and_none_gives_more_than_allowed():
     assert np.diff(cut.indptr).tolist() == [1, 0, 1]
 
 
-def test_less_popular_items_are_cut_as_often_as_their_weight_says():
-    """Each of 4,000 users has the item that all have and one of two that half of them have."""
-    users = np.arange(4000)
-    pairs = (np.tile(users, 2), np.concatenate([np.zeros(4000, dtype=int), 1 + users % 2]))
-    weights = sparse.csr_matrix((np.ones(8000, dtype=np.float32), pairs))
-    settings = ValidationSettings(share=0.5, popularity_exponent=2.0)
-    _, cut = cut_validation(SourceData(weights), settings)
-    assert (np.diff(cut.indptr) == 1).all()
-    popular = np.count_nonzero(cut.indices == 0) / 4000  # 1 / 4000**2 against 1 / 2000**2
-    assert popular == pytest.approx(1 / 5, abs=0.03)
-
-
 def test_given_candidates_are_scored_as_they_are():
     sources, rows = random_sources(8), np.array([3, 9])
     given = np.array([[0, 2, 5], [7, -1, -1]], dtype=np.int32)
