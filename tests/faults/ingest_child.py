@@ -23,7 +23,6 @@ settings = SparkSettings(
     java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC",
     conf={
         "spark.sql.adaptive.enabled": "false",
-        "spark.sql.inMemoryColumnarStorage.compressed": "false",
     },
 )
 with write_lock(folder / "lake"):
