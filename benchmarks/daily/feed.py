@@ -2,8 +2,9 @@
 
 Run it with ``python -m benchmarks.daily.feed``; all 305 files take most of an hour on two cores,
 and as long again in shuffled order. ``--files 40`` takes the first forty, ``--orders by_day``
-leaves the shuffled feed out. Every day conserves its rows; at the end the tables of each feed and
-of one bulk load are compared by digest. The report is written anew after each feed, so that one
+leaves the shuffled feed out, ``--minutes 60`` ends a feed after the run in which the hour passed.
+Every day conserves its rows; at the end the tables of each feed and of one bulk load of the same
+files are compared by digest. The report is written anew after each feed, so that one
 that is stopped leaves what was measured. Times are told in seconds by the clock, and in seconds of
 processors that the session and its workers took, which other work on the machine stretches less.
 """
@@ -12,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import math
+import os
 import shlex
 import shutil
 import statistics
@@ -84,6 +87,7 @@ def feed(
     work: Path,
     *,
     at_a_time: int = 1,
+    minutes: float = math.inf,
     say: Any = lambda _line: None,
 ) -> Fed:
     """Land files in the order given and run ingest, validate and features after each landing.
@@ -97,6 +101,8 @@ def feed(
     at_a_time
         Files landed before each run; the logical day is the latest that has landed. Days too
         early to hold anything out run ingest alone.
+    minutes
+        No run begins later than this; the files left are not fed.
 
     Raises
     ------
@@ -107,11 +113,13 @@ def feed(
     landing.mkdir(parents=True)
     settings = load_settings(DATASET)
     lake = Lake(spark, work / "lake" / DATASET)
-    first, day, landed = dt.date.max, dt.date.min, 0
+    first, day, landed, start = dt.date.max, dt.date.min, 0, time.monotonic()
     seconds: list[dict[str, float]] = []
     processor: list[float] = []
     job = Job(settings=settings, lake=lake, landing=landing, day=day, now=dt.datetime.now(dt.UTC))
     for place in range(0, len(files), at_a_time):
+        if time.monotonic() - start > 60 * minutes:
+            break
         for path in files[place : place + at_a_time]:
             shutil.copyfile(path, landing / path.name)
             of_file = dt.date.fromisoformat(path.stem)
@@ -195,6 +203,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, help="feed only the first so many files")
     orders = ("by_day", "shuffled")
     parser.add_argument("--orders", nargs="+", choices=orders, default=orders)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="the longest of a feed")
     given = parser.parse_args()
     files = sorted(SOURCE.glob("*.csv"))[: given.files]
     command = shlex.join(["python", "-m", "benchmarks.daily.feed", *sys.argv[1:]])
@@ -205,24 +214,31 @@ def main() -> None:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    def fed(name: str, order: Sequence[Path], at_a_time: int) -> Fed:
+    def fed(name: str, order: Sequence[Path], at_a_time: int = 1) -> Fed:
         with tempfile.TemporaryDirectory(prefix="recsys-feed-") as work:
             began = time.perf_counter()
-            found = feed(spark, order, Path(work), at_a_time=at_a_time, say=say)
+            minutes = given.minutes if at_a_time == 1 else math.inf
+            found = feed(spark, order, Path(work), at_a_time=at_a_time, minutes=minutes, say=say)
             figures.append(Figure(f"{name}.seconds", time.perf_counter() - began))
         return found
 
-    whole = fed("bulk", files, len(files))
+    abouts = []
     for name in given.orders:
-        order = np.random.default_rng(SEED).permutation(len(files)) if name == "shuffled" else None
-        queue = files if order is None else [files[place] for place in order]
-        figures += figures_of(name, fed(name, queue, 1), whole)
+        queue = files
+        if name == "shuffled":
+            order = np.random.default_rng(SEED).permutation(len(files))
+            queue = [files[place] for place in order]
+        found = fed(name, queue)
+        queue = sorted(queue[: len(found.seconds)])
+        whole = fed(f"{name}.bulk", queue, len(queue))
+        figures += figures_of(name, found, whole)
+        abouts.append(f"{name}: {len(queue)} of {len(files)} files, {whole.rows.landed:,} rows.")
         write_report(
             "feed",
             figures,
             heading="Days fed one at a time",
-            about=f"{len(files)} files, {whole.rows.landed:,} rows, each file a run of ingest, "
-            "validate and features in one session.",
+            about="Each file a run of ingest, validate and features, in one session; load of the "
+            f"machine at the end {os.getloadavg()[2]:.1f}. {' '.join(abouts)}",
             command=command,
             seed=SEED,
         )
