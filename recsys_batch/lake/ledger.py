@@ -1,7 +1,8 @@
 """Small tables without Spark: batches, runs, verdicts, models, metrics, decisions, publications.
 
 They are Delta tables as all others; a commit of some rows costs milliseconds this way, and
-commands that need no Spark read them.
+commands that need no Spark read them. A table without partitions is one file, written anew by each
+commit: a file a commit would make every reading slower, day by day.
 """
 
 from __future__ import annotations
@@ -42,22 +43,28 @@ def read_rows(home: Path, name: str, **equal: object) -> list[dict[str, Any]]:
     LakeError
         The folder holds no readable Delta table.
     """
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
-
-    path = table_path(home, name)
+    path, folders = table_path(home, name), TABLES[name].partition_by
     refuse_half_written(path)
     if not has_version(path):
         return []
+    chosen = {column: value for column, value in equal.items() if column in folders}
+    rows = _scanned(path, predicate(chosen) or None).to_pylist()
+    wanted = equal.items()
+    return [row for row in rows if all(row[column] == value for column, value in wanted)]
+
+
+def _scanned(path: Path, condition: str | None = None) -> pa.Table:
+    """Rows of the table at `path`, all or those that fulfil a condition in SQL."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
     try:
         # Not `to_pyarrow_table`: its threads hold Python files, and a process that ends soon after
         # it aborts now and then ("terminate called without an active exception").
-        reader = pa.RecordBatchReader.from_stream(DeltaTable(str(path)).scan())
-        rows = reader.read_all().to_pylist()
+        found = DeltaTable(str(path)).scan(predicate=condition)
+        return pa.RecordBatchReader.from_stream(found).read_all()
     except (DeltaError, OSError, pa.ArrowException) as error:
         raise unreadable(path, error) from error
-    wanted = equal.items()
-    return [row for row in rows if all(row[column] == value for column, value in wanted)]
 
 
 def replace_rows(home: Path, name: str, rows: Iterable[Mapping[str, Any]], **owned: object) -> None:
@@ -79,6 +86,8 @@ def replace_rows(home: Path, name: str, rows: Iterable[Mapping[str, Any]], **own
     data = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
     if not has_version(path):
         create_table(home, name, schema)
+    elif owned and not table.partition_by:
+        data, owned = pa.concat_tables([_without(_scanned(path).cast(schema), owned), data]), {}
     try:
         write_deltalake(
             str(path),
@@ -89,3 +98,14 @@ def replace_rows(home: Path, name: str, rows: Iterable[Mapping[str, Any]], **own
         )
     except (DeltaError, OSError) as error:
         raise unwritable(path, error) from error
+
+
+def _without(rows: pa.Table, owned: Mapping[str, object]) -> pa.Table:
+    """The rows of which a column does not equal its value."""
+    import pyarrow.compute as pc
+
+    same = pa.array([True] * len(rows), pa.bool_())
+    for column, value in owned.items():
+        equal = pc.equal(rows[column], pa.scalar(value, rows.schema.field(column).type))
+        same = pc.and_(same, pc.fill_null(equal, False))
+    return rows.filter(pc.invert(same))
