@@ -16,7 +16,7 @@ from recsys_batch.lake.ledger import read_rows
 
 from .killed_lake import FIELDS, Lake, appears, never
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DATA, COMMITS = "silver/events/**/*.parquet", "silver/events/_delta_log/*.json"
 VERDICTS, SHAPES = "bronze/quarantine/_delta_log/*.json", "silver/schemas/_delta_log/*.json"
