@@ -223,7 +223,7 @@ TABLES: dict[str, Table] = {
                 ("change", "STRING", "what differs from the batches before; null: nothing"),
             ),
             ("source", "batch_id", "verdict", "aspect", "name", "kind"),
-            ("batch_seq",),
+            (),
             "what a batch's files were like, and how that differs from before",
         ),
         _contract_table("events"),
@@ -260,7 +260,7 @@ TABLES: dict[str, Table] = {
                 ("unexpected_count", "BIGINT", "rows that broke it"),
             ),
             ("run_id", "table", "expectation", "column"),
-            ("run_id",),
+            (),
             "an expectation's verdict",
         ),
         Table(
