@@ -31,7 +31,7 @@ import psutil
 from pyspark.sql import SparkSession
 
 from benchmarks.report import Figure, write_report
-from jobs import features, ingest, validate
+from jobs import features, ingest, tune, validate
 from recsys_batch import columns as c
 from recsys_batch.config import load_settings
 from recsys_batch.ingest.conservation import Conservation
@@ -45,7 +45,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 SOURCE = PROJECT.parent / "shared" / "datasets" / "online_retail" / "by-day"
 DATASET = "online_retail"
 SEED = 11
-STAGES = {"ingest": ingest, "validate": validate, "features": features}
+STAGES = {"ingest": ingest, "validate": validate, "tune": tune, "features": features}
+# What a run of features needs of a recipe, named: a search is made once a week and is no day's work.
+NAMED = {
+    "features.half_life_days": 90,
+    "popularity.half_life_days": 14,
+    "model.weights": {"als": 1.0},
+}
 # What each table's rows are but for the order in which their files landed.
 CONTENT = {
     "events": (c.BATCH_SEQ,),
@@ -111,7 +117,7 @@ def feed(
     """
     landing = work / "landing"
     landing.mkdir(parents=True)
-    settings = load_settings(DATASET)
+    settings = load_settings(DATASET, overrides=NAMED)
     lake = Lake(spark, work / "lake" / DATASET)
     first, day, landed, start = dt.date.max, dt.date.min, 0, time.monotonic()
     seconds: list[dict[str, float]] = []

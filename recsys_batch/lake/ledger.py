@@ -41,7 +41,7 @@ def read_rows(home: Path, name: str, **equal: object) -> list[dict[str, Any]]:
         refuse_half_written(path)
         return []
     chosen = {column: value for column, value in equal.items() if column in folders}
-    rows = read_table(home, name, **chosen).to_pylist()
+    rows = read_table(home, name, None, **chosen).to_pylist()
     wanted = equal.items()
     return [row for row in rows if all(row[column] == value for column, value in wanted)]
 
