@@ -7,18 +7,18 @@ from functools import partial
 
 from recsys_batch import columns as c
 from recsys_batch.evaluation.backtest import backtest, list_depth
+from recsys_batch.evaluation.breakdown import breakdown
 from recsys_batch.evaluation.gate import Decision, decide
 from recsys_batch.evaluation.report import BASELINE, quality_rows, quality_table
 from recsys_batch.features.tables import part_ends
 from recsys_batch.job import Job, main
-from recsys_batch.lake.arrow import read_table
 from recsys_batch.lake.ledger import replace_rows
 from recsys_batch.lake.tables import TABLES
 from recsys_batch.models.champion import log_metrics
-from recsys_batch.models.recipes import POPULAR, stored_recipe
+from recsys_batch.models.recipes import stored_recipe
 from recsys_batch.publish.pointer import read_current
-from recsys_batch.ranking.backtest import alone_lists, make_holdout, ranker_lists
-from recsys_batch.ranking.model import fit_model, load_model
+from recsys_batch.ranking.backtest import read_holdout
+from recsys_batch.ranking.model import load_model
 from recsys_batch.ranking.ranker import Ranker
 from recsys_batch.ranking.stored import model_path
 
@@ -26,31 +26,16 @@ from recsys_batch.ranking.stored import model_path
 def run(job: Job) -> Decision:
     """Score the run's recipe on the held-out days, decide, and store metrics and decision."""
     opened, settings = job.open_run(), job.settings
-    run_id, live = opened.run_id, read_current(job.home)
+    run_id, measured = opened.run_id, settings.evaluation
+    live = read_current(job.home)
     model = load_model(model_path(job.home, run_id, "train"))
     champion = stored_recipe(job.home, live) if live else None
-    users = read_table(job.home, "users", (c.USER_KEY, c.REGION), run_id=run_id, part="full")
-    pairs = read_table(job.home, "holdout", (c.USER_KEY, c.ITEM_ID), run_id=run_id)
-    holdout = make_holdout(pairs, users, model.trained_on)
     job.progress("scoring", 0, 1)
     day = part_ends(job.day, settings)["train"] - dt.timedelta(days=1)
-    under = partial(
-        Ranker, policy=job.policy, as_of=day, run_id=run_id, n=list_depth(settings.evaluation)
-    )
-    ranker = under(model)
-    alone = alone_lists(ranker, holdout.rows)
-    lists = {BASELINE: alone.pop(POPULAR), "lists": ranker_lists(ranker, holdout.rows)}
-    if champion is not None and champion != model.recipe:
-        theirs = under(fit_model(model.trained_on, champion))
-        lists["champion"] = ranker_lists(theirs, holdout.rows)
-    lists |= {f"{name} alone": found for name, found in alone.items()}
-    scores = backtest(
-        lists,
-        holdout,
-        model.trained_on,
-        available=ranker.available(holdout.rows),
-        settings=settings.evaluation,
-    )
+    under = partial(Ranker, policy=job.policy, as_of=day, run_id=run_id, n=list_depth(measured))
+    holdout = read_holdout(job.home, run_id=run_id, trained_on=model.trained_on)
+    found = backtest(model, holdout, under=under, champion=champion, settings=measured)
+    scores = found.scores
     decision = decide(
         challenger=scores["lists"],
         popularity=scores[BASELINE],
@@ -62,8 +47,9 @@ def run(job: Job) -> Decision:
     rows = [{**row, c.RUN_ID: run_id} for row in quality_rows(scores)]
     stored = [{name: row[name] for name in TABLES["metrics"].names} for row in rows]
     replace_rows(job.home, "metrics", stored, run_id=run_id)
-    verdict = {c.RUN_ID: run_id, **decision.to_dict()}
-    replace_rows(job.home, "decisions", [verdict], run_id=run_id)
+    parts = breakdown(found, holdout, model.trained_on, settings=measured)
+    replace_rows(job.home, "segments", [{**row, c.RUN_ID: run_id} for row in parts], run_id=run_id)
+    replace_rows(job.home, "decisions", [{**decision.to_dict(), c.RUN_ID: run_id}], run_id=run_id)
     reached = {row[c.METRIC]: row[c.VALUE] for row in rows if row[c.MODEL] == "lists"}
     log_metrics(job.home, settings, opened, reached)
     job.say(quality_table(rows))

@@ -10,7 +10,6 @@ from recsys_batch.contracts.verdicts import require
 from recsys_batch.features.history import day_end
 from recsys_batch.features.inputs import Inputs
 from recsys_batch.features.remembered import past_state
-from recsys_batch.features.state import Clock
 from recsys_batch.features.suspects import run_suspects, suspects_sentence, without_suspects
 from recsys_batch.features.tables import cutoff_of, feature_tables
 from recsys_batch.ingest.days import touched_days
@@ -31,12 +30,7 @@ def run(job: Job) -> None:
     limits = settings.dataset.limits
     suspects = run_suspects(lake, seen.events, run=opened, before=before, days=days, limits=limits)
     job.say(suspects_sentence(read_rows(job.home, "suspects", run_id=opened.run_id)))
-    recipe = run_recipe(job.home, opened.run_id)
-    clock = Clock.of(
-        until.date(),
-        interest=recipe.interest_half_life_days,
-        popularity=recipe.popularity_half_life_days,
-    )
+    clock = run_recipe(job.home, opened.run_id).clock(until.date())
     past = past_state(lake, clock=clock, until=cutoff, horizon=opened.horizon, suspects=suspects)
     tables = feature_tables(
         without_suspects(seen.events, suspects),
@@ -54,13 +48,9 @@ def run(job: Job) -> None:
         job.progress(f"wrote {name}", done + 1, len(tables) + 1)
     lake.spark.catalog.clearCache()
     job.progress("checking interactions", len(tables), len(tables) + 1)
-    require(
-        job.home,
-        lake.read("interactions", run_id=opened.run_id).where(F.col(c.WEIGHT) > 0),
-        interactions_suite(),
-        table="interactions",
-        run_id=opened.run_id,
-    )
+    weighed = lake.read("interactions", run_id=opened.run_id).where(F.col(c.WEIGHT) > 0)
+    suite = interactions_suite()
+    require(job.home, weighed, suite, table="interactions", run_id=opened.run_id)
 
 
 if __name__ == "__main__":

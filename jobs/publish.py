@@ -39,6 +39,7 @@ def run(job: Job) -> dict[str, Any]:
         dataset=job.settings.dataset.title or job.settings.dataset.name,
         recipe=read_rows(job.home, "recipes", run_id=opened.run_id)[0],
         metrics=metrics,
+        segments=read_rows(job.home, "segments", run_id=opened.run_id),
         decision=decisions[0],
         rules=job.policy.version,
     )

@@ -9,7 +9,6 @@ from recsys_batch.features.tables import part_ends
 from recsys_batch.job import Job, main
 from recsys_batch.lake.arrow import replace_table
 from recsys_batch.lake.ledger import replace_rows
-from recsys_batch.lake.tables import TABLES
 from recsys_batch.models.champion import register_challenger
 from recsys_batch.models.factors import factor_tables
 from recsys_batch.models.recipes import run_recipe
@@ -22,20 +21,19 @@ from recsys_batch.ranking.stored import keep_latest, model_path
 def run(job: Job) -> str:
     """Fit on all events, and on those before the hold-out; return the model's version."""
     opened, lake = job.open_run(), job.lake
-    recipe = run_recipe(job.home, opened.run_id)
+    run_id = opened.run_id
+    recipe = run_recipe(job.home, run_id)
     made: dict[str, list[pa.Table]] = {"user_factors": [], "item_factors": []}
     for done, (part, until) in enumerate(part_ends(job.day, job.settings).items()):
         job.progress(f"fitting ({part})", done, 2)
-        trained_on = read_training(job.home, run_id=opened.run_id, part=part, until=until)
-        model = fit_model(trained_on, recipe)
-        model.save(model_path(job.home, opened.run_id, part))
-        for name, table in factor_tables(trained_on, model.factors).items():
-            for column, value in ((c.RUN_ID, opened.run_id), (c.PART, part)):
-                table = table.append_column(column, pa.array([value] * len(table), pa.string()))
-            made[name].append(table.select(TABLES[name].names))
+        known = read_training(job.home, run_id=run_id, part=part, until=until)
+        model = fit_model(known, recipe)
+        model.save(model_path(job.home, run_id, part))
+        for name, table in factor_tables(known, model.factors, run_id=run_id, part=part).items():
+            made[name].append(table)
     keep_latest(job.home)
     for name, parts in made.items():
-        replace_table(job.home, name, pa.concat_tables(parts), run_id=opened.run_id)
+        replace_table(job.home, name, pa.concat_tables(parts), run_id=run_id)
     job.progress("registering the model", 2, 3)
     version, tracked = register_challenger(
         job.home,
@@ -47,14 +45,13 @@ def run(job: Job) -> str:
             user_version=lake.version("user_factors"),
             item_factors=lake.path("item_factors"),
             item_version=lake.version("item_factors"),
-            run_id=opened.run_id,
+            run_id=run_id,
         ),
         versions={name: lake.version(name) for name in ("events", "interactions")},
         metrics={name: len(parts[-1]) for name, parts in made.items()},
     )
-    row = {c.RUN_ID: opened.run_id, "recipe": recipe.text()}
-    row |= {"model_version": version, "mlflow_run": tracked}
-    replace_rows(job.home, "models", [row], run_id=opened.run_id)
+    row = {c.RUN_ID: run_id, "recipe": recipe.text(), "model_version": version}
+    replace_rows(job.home, "models", [{**row, "mlflow_run": tracked}], run_id=run_id)
     job.say(f"model {version}: {', '.join(recipe.sources)}")
     return version
 

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
-
-import pyarrow as pa
-from pyspark.sql import functions as F
 
 from recsys_batch import columns as c
-from recsys_batch.features.consent import consented
 from recsys_batch.features.inputs import Inputs
-from recsys_batch.features.suspects import suspects, without_suspects
 from recsys_batch.features.tables import part_ends
 from recsys_batch.ingest.days import first_day, inputs_digest
 from recsys_batch.ingest.pseudonyms import content_digest
@@ -19,8 +13,8 @@ from recsys_batch.job import Job, main
 from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.models.champion import log_trials
 from recsys_batch.models.recipes import Recipe
-from recsys_batch.tuning.collect import day_acts, item_facts, make_log
-from recsys_batch.tuning.recipes import Choice, choose_recipe, looked_until
+from recsys_batch.tuning.collect import read_log
+from recsys_batch.tuning.recipes import choose_recipe, looked_until
 
 
 def run(job: Job) -> Recipe:
@@ -44,51 +38,16 @@ def run(job: Job) -> Recipe:
         job.say(f"recipe {recipe_id}, chosen by the log up to {until}, holds")
     else:
         journal = job.home / "tuning" / f"{recipe_id}.jsonl"
-        choice = _chosen(job, seen, until=until, journal=journal)
+        job.progress("searching the log", 0, 0)
+        choice = choose_recipe(
+            read_log(seen, settings), until=until, settings=settings, journal=journal, say=job.say
+        )
         log_trials(job.home, settings, recipe_id, choice.trials)
         journal.unlink(missing_ok=True)
-        row = {
-            c.RUN_ID: opened.run_id,
-            "recipe_id": recipe_id,
-            "until": until,
-            "recipe": choice.recipe.text(),
-            "reasons": list(choice.reasons),
-            "trials": len(choice.trials),
-            "seconds": choice.seconds,
-        }
+        row = {c.RUN_ID: opened.run_id, "recipe_id": recipe_id, "until": until, **choice.row()}
         job.say(f"recipe {recipe_id}: {len(choice.trials)} trials in {choice.seconds:.1f} s")
     replace_rows(job.home, "recipes", [row], run_id=opened.run_id)
     return Recipe.model_validate_json(row["recipe"])
-
-
-def log_tables(job: Job, seen: Inputs) -> tuple[pa.Table, pa.Table]:
-    """What `recsys_batch.tuning.collect.make_log` takes: acts by day, and what items are."""
-    settings = job.settings
-    types = sorted(
-        {
-            *settings.dataset.weights,
-            *settings.evaluation.relevant_types,
-            *settings.recommend.seen_types,
-        }
-    )
-    flagged = suspects(seen.events, limits=settings.dataset.limits)
-    events = consented(without_suspects(seen.events, flagged), seen.refused)
-    told = seen.events.where(F.col(c.EVENT_TYPE).isin(types))
-    return day_acts(events, types).toArrow(), item_facts(told, seen.items).toArrow()
-
-
-def _chosen(job: Job, seen: Inputs, *, until: dt.date, journal: Path) -> Choice:
-    settings = job.settings
-    job.progress("reading the log", 0, 0)
-    log = make_log(
-        *log_tables(job, seen),
-        weights=settings.dataset.weights,
-        relevant_types=settings.evaluation.relevant_types,
-        seen_types=settings.recommend.seen_types,
-        max_acts=settings.tuning.max_acts,
-    )
-    job.progress("searching", 0, 0)
-    return choose_recipe(log, until=until, settings=settings, journal=journal, say=job.say)
 
 
 if __name__ == "__main__":

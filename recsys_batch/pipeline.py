@@ -86,12 +86,15 @@ STAGES: tuple[Stage, ...] = (
         "evaluate",
         "temporal hold-out against popularity and the champion; the gate decides",
         reads=("fitted", "users", "items", "holdout", "models", "runs"),
-        writes=("metrics", "decisions"),
+        writes=("metrics", "segments", "decisions"),
     ),
     Stage(
         "publish",
         "seal the lists as an immutable publication with its manifest",
-        reads=("topn_user", "topn_segment", "decisions", "metrics", "models", "recipes", "runs"),
+        reads=(
+            *("topn_user", "topn_segment", "decisions", "metrics", "segments", "models"),
+            *("recipes", "runs"),
+        ),
         writes=("publications", "cards"),
     ),
     Stage(

@@ -43,7 +43,6 @@ def spark() -> Iterator[SparkSession]:
             java_options="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseSerialGC",
             conf={
                 "spark.sql.adaptive.enabled": "false",
-                "spark.sql.inMemoryColumnarStorage.compressed": "false",
             },
         ),
         app="tests",

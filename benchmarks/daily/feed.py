@@ -1,14 +1,21 @@
 """Feed Online Retail one file at a time, each a run of ingest and features, against one bulk load.
 
-Run it with ``python -m benchmarks.daily.feed``; all 305 files take most of an hour on two cores.
-``--files 40`` takes the first forty. Every day conserves its rows; at the end the tables of the
-feed, of a feed in shuffled order and of one bulk load are compared by digest.
+Run it with ``python -m benchmarks.daily.feed``; all 305 files take most of an hour on two cores,
+and as long again in shuffled order. ``--files 40`` takes the first forty, ``--orders by_day``
+leaves the shuffled feed out, ``--minutes 60`` ends a feed after the run in which the hour passed.
+Every day conserves its rows; at the end the tables of each feed and of one bulk load of the same
+files are compared by digest. The report is written anew after each feed, so that one
+that is stopped leaves what was measured. Times are told in seconds by the clock, and in seconds of
+processors that the session and its workers took, which other work on the machine stretches less.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
+import math
+import os
+import shlex
 import shutil
 import statistics
 import sys
@@ -20,10 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from pyspark.sql import SparkSession
 
 from benchmarks.report import Figure, write_report
-from jobs import features, ingest, validate
+from jobs import features, ingest, tune, validate
 from recsys_batch import columns as c
 from recsys_batch.config import load_settings
 from recsys_batch.ingest.conservation import Conservation
@@ -37,7 +45,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 SOURCE = PROJECT.parent / "shared" / "datasets" / "online_retail" / "by-day"
 DATASET = "online_retail"
 SEED = 11
-STAGES = {"ingest": ingest, "validate": validate, "features": features}
+STAGES = {"ingest": ingest, "validate": validate, "tune": tune, "features": features}
+# What a run of features needs of a recipe, named: a search is made once a week and is no day's work.
+NAMED = {
+    "features.half_life_days": 90,
+    "popularity.half_life_days": 14,
+    "model.weights": {"als": 1.0},
+}
 # What each table's rows are but for the order in which their files landed.
 CONTENT = {
     "events": (c.BATCH_SEQ,),
@@ -59,6 +73,8 @@ class Fed:
     ----------
     seconds
         Of each file's run, by stage, in the order fed.
+    processor
+        Seconds of processors that each run took.
     digests
         Digest of each table's content at the end; gold tables by the rows of the last run.
     rows
@@ -66,6 +82,7 @@ class Fed:
     """
 
     seconds: tuple[dict[str, float], ...]
+    processor: tuple[float, ...]
     digests: dict[str, str]
     rows: Conservation
 
@@ -76,6 +93,7 @@ def feed(
     work: Path,
     *,
     at_a_time: int = 1,
+    minutes: float = math.inf,
     say: Any = lambda _line: None,
 ) -> Fed:
     """Land files in the order given and run ingest, validate and features after each landing.
@@ -89,6 +107,8 @@ def feed(
     at_a_time
         Files landed before each run; the logical day is the latest that has landed. Days too
         early to hold anything out run ingest alone.
+    minutes
+        No run begins later than this; the files left are not fed.
 
     Raises
     ------
@@ -97,30 +117,34 @@ def feed(
     """
     landing = work / "landing"
     landing.mkdir(parents=True)
-    settings = load_settings(DATASET)
+    settings = load_settings(DATASET, overrides=NAMED)
     lake = Lake(spark, work / "lake" / DATASET)
-    first, day, landed = dt.date.max, dt.date.min, 0
+    first, day, landed, start = dt.date.max, dt.date.min, 0, time.monotonic()
     seconds: list[dict[str, float]] = []
+    processor: list[float] = []
     job = Job(settings=settings, lake=lake, landing=landing, day=day, now=dt.datetime.now(dt.UTC))
     for place in range(0, len(files), at_a_time):
+        if time.monotonic() - start > 60 * minutes:
+            break
         for path in files[place : place + at_a_time]:
             shutil.copyfile(path, landing / path.name)
             of_file = dt.date.fromisoformat(path.stem)
             first, day = min(first, of_file), max(day, of_file)
             landed += _records(path)
         job = replace(job, day=day, now=dt.datetime.now(dt.UTC))
-        spent = {}
+        spent, taken = {}, processor_seconds()
         telling = (day - first).days > settings.evaluation.holdout_days + 1
         for name, stage in STAGES.items() if telling else [("ingest", ingest)]:
             began = time.perf_counter()
             stage.run(job)
             spent[name] = time.perf_counter() - began
         seconds.append(spent)
+        processor.append(processor_seconds() - taken)
         rows = conservation(lake.home)
         assert rows.landed == landed, f"{landed} landed, {rows} accounted for on {day}"
         assert rows.landed == rows.accepted + rows.quarantined + rows.duplicate, rows
         shown = ", ".join(f"{name} {value:.1f}" for name, value in spent.items())
-        say(f"{place + 1:4} {day} {rows.landed} rows: {shown}")
+        say(f"{place + 1:4} {day} {rows.landed} rows: {shown}, processor {processor[-1]:.1f}")
     run_id = job.open_run().run_id
     digests = {}
     for table, order in CONTENT.items():
@@ -128,7 +152,7 @@ def feed(
         if c.RUN_ID in frame.columns:
             frame = frame.where(frame[c.RUN_ID] == run_id)
         digests[table] = frame_digest(frame)[0]
-    return Fed(tuple(seconds), digests, conservation(lake.home))
+    return Fed(tuple(seconds), tuple(processor), digests, conservation(lake.home))
 
 
 def conservation(home: Path) -> Conservation:
@@ -138,9 +162,20 @@ def conservation(home: Path) -> Conservation:
     return Conservation(len(rows), *(sum(row[name] for row in rows) for name in names))
 
 
-def flatness(seconds: Sequence[dict[str, float]]) -> float:
+def processor_seconds() -> float:
+    """Seconds of processors that this process, its JVM and its workers have taken so far."""
+    total = 0.0
+    own = psutil.Process()
+    for process in (own, *own.children(recursive=True)):
+        try:
+            total += sum(process.cpu_times()[:4])
+        except psutil.NoSuchProcess:  # its parent counts what it took
+            continue
+    return total
+
+
+def flatness(totals: Sequence[float]) -> float:
     """Mean seconds of the last 30 runs over those of the runs 30 to 60."""
-    totals = [sum(each.values()) for each in seconds]
     return statistics.fmean(totals[-30:]) / statistics.fmean(totals[30:60])
 
 
@@ -150,58 +185,70 @@ def _records(path: Path) -> int:
         return sum(1 for _ in handle) - 1
 
 
+def figures_of(name: str, fed: Fed, whole: Fed) -> list[Figure]:
+    """What is told of a feed, compared with one bulk load."""
+    totals = [sum(each.values()) for each in fed.seconds]
+    figures = [Figure(f"{name}.run.median_seconds", statistics.median(totals))]
+    for stage in STAGES:
+        spent = [each[stage] for each in fed.seconds if stage in each]
+        figures.append(Figure(f"{name}.run.median_seconds.{stage}", statistics.median(spent)))
+    figures.append(Figure(f"{name}.run.median_processor_seconds", statistics.median(fed.processor)))
+    if len(totals) >= 90:
+        for what, spent in (("seconds", totals), ("processor_seconds", fed.processor)):
+            of = f"{name}.{what}.last_30_over_30_to_60"
+            figures.append(Figure(of, flatness(spent), 1.5, at_most=True))
+    same = {"conservation": fed.rows == whole.rows}
+    same |= {f"{each}.digest": fed.digests[each] == whole.digests[each] for each in CONTENT}
+    figures += [Figure(f"{name}.{each}_equals_bulk", float(same[each]), 1) for each in same]
+    return figures
+
+
 def main() -> None:
     """Feed, compare and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, help="feed only the first so many files")
-    parser.add_argument("--no-shuffled", action="store_true", help="leave the shuffled feed out")
+    orders = ("by_day", "shuffled")
+    parser.add_argument("--orders", nargs="+", choices=orders, default=orders)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="the longest of a feed")
     given = parser.parse_args()
     files = sorted(SOURCE.glob("*.csv"))[: given.files]
-    command = "python -m benchmarks.daily.feed" + (f" --files {given.files}" if given.files else "")
+    command = shlex.join(["python", "-m", "benchmarks.daily.feed", *sys.argv[1:]])
     spark = make_session(load_settings(DATASET).spark, app="feed")
     figures: list[Figure] = []
-
-    def add(name: str, value: float, goal: float | None = None, *, at_most: bool = False) -> None:
-        figures.append(Figure(name, float(value), goal, at_most))
-        say(f"{name} {figures[-1].row['value']}")
 
     def say(line: str) -> None:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    shuffled = [files[place] for place in np.random.default_rng(SEED).permutation(len(files))]
-    orders = {"by_day": (files, 1), "bulk": (files, len(files))}
-    if not given.no_shuffled:
-        orders["shuffled"] = (shuffled, 1)
-    found: dict[str, Fed] = {}
-    for name, (order, at_a_time) in orders.items():
+    def fed(name: str, order: Sequence[Path], at_a_time: int = 1) -> Fed:
         with tempfile.TemporaryDirectory(prefix="recsys-feed-") as work:
             began = time.perf_counter()
-            found[name] = feed(spark, order, Path(work), at_a_time=at_a_time, say=say)
-            add(f"{name}.seconds", time.perf_counter() - began)
-    whole = found["bulk"]
-    for name in (each for each in orders if each != "bulk"):
-        fed = found[name]
-        totals = [sum(each.values()) for each in fed.seconds]
-        add(f"{name}.run.median_seconds", statistics.median(totals))
-        for stage in STAGES:
-            spent = [each[stage] for each in fed.seconds if stage in each]
-            add(f"{name}.run.median_seconds.{stage}", statistics.median(spent))
-        if len(totals) >= 90:
-            add(f"{name}.last_30_over_30_to_60", flatness(fed.seconds), 1.5, at_most=True)
-        add(f"{name}.conservation_equals_bulk", fed.rows == whole.rows, 1)
-        for table in CONTENT:
-            add(f"{name}.{table}.digest_equals_bulk", fed.digests[table] == whole.digests[table], 1)
+            minutes = given.minutes if at_a_time == 1 else math.inf
+            found = feed(spark, order, Path(work), at_a_time=at_a_time, minutes=minutes, say=say)
+            figures.append(Figure(f"{name}.seconds", time.perf_counter() - began))
+        return found
+
+    abouts = []
+    for name in given.orders:
+        queue = files
+        if name == "shuffled":
+            order = np.random.default_rng(SEED).permutation(len(files))
+            queue = [files[place] for place in order]
+        found = fed(name, queue)
+        queue = sorted(queue[: len(found.seconds)])
+        whole = fed(f"{name}.bulk", queue, len(queue))
+        figures += figures_of(name, found, whole)
+        abouts.append(f"{name}: {len(queue)} of {len(files)} files, {whole.rows.landed:,} rows.")
+        write_report(
+            "feed",
+            figures,
+            heading="Days fed one at a time",
+            about="Each file a run of ingest, validate and features, in one session; load of the "
+            f"machine at the end {os.getloadavg()[2]:.1f}. {' '.join(abouts)}",
+            command=command,
+            seed=SEED,
+        )
     spark.stop()
-    write_report(
-        "feed",
-        figures,
-        heading="Days fed one at a time",
-        about=f"{len(files)} files, {whole.rows.landed:,} rows, each file a run of ingest, "
-        "validate and features in one session.",
-        command=command,
-        seed=SEED,
-    )
 
 
 if __name__ == "__main__":

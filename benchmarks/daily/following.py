@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from scipy import sparse
 
 from recsys_batch import columns as c
@@ -18,8 +17,8 @@ from recsys_batch.evaluation.accuracy import accuracy
 from recsys_batch.evaluation.intervals import Difference, paired
 from recsys_batch.features.history import day_end
 from recsys_batch.lake.store import table_path
-from recsys_batch.ranking.blocks import rank_block
-from recsys_batch.ranking.catalog import Catalog, make_catalog
+from recsys_batch.models.recipes import Recipe, run_recipe
+from recsys_batch.ranking.standard import best_items
 
 SEED = 20
 Rows = np.ndarray
@@ -49,6 +48,11 @@ class Published:
         sealed = self.table("publications").filter(pl.col(c.AS_OF) == self.day)
         return str(sealed[c.PUBLICATION_ID].item())
 
+    @cached_property
+    def recipe(self) -> Recipe:
+        """What the day's log chose."""
+        return run_recipe(self.home, self.publication)
+
     def table(self, name: str, **equal: str) -> pl.DataFrame:
         """Rows of a table of the lake whose columns equal the values given."""
         rows = pl.scan_delta(str(table_path(self.home, name)))
@@ -68,9 +72,9 @@ class Following:
     lists
         As published: item rows, users x n.
     popular
-        The lists that they would have got without factors: popularity as it stood on the day.
+        The lists that they would have got by popularity as it stood on the day.
     counted
-        The same by plain counts of all that went before, undecayed and over all regions.
+        The same by plain counts of all that went before, undecayed.
     truth
         What was relevant, users x items; an item that came after the day counts as missed.
     """
@@ -104,14 +108,15 @@ def following(day: Published) -> Following:
         row_of[item] = len(row_of)
     listed = dict(zip(published[c.USER_KEY], published[c.ITEMS].to_list(), strict=True))
     lists = _matrix([[row_of[each[c.ITEM_ID]] for each in listed[user]] for user in users])
-    catalog = _catalog(day, items)
-    barred = _barred(day, users, catalog)
+    barred = _barred(day, users, row_of)
+    open_ = items[c.RECOMMENDABLE].to_numpy()
+    n = day.settings.recommend.n
     return Following(
         users=users,
         cold=relevant[c.USER_KEY].n_unique() - len(users),
         lists=lists,
-        popular=_popular(day, users, catalog, barred),
-        counted=_popular(day, users, _counted(day, catalog), barred),
+        popular=_best(_scores(_popularity(day), items), open_, barred, n=n),
+        counted=_best(_scores(_counts(day), items), open_, barred, n=n),
         truth=_incidence(known, users, row_of),
     )
 
@@ -125,42 +130,41 @@ def _relevant(day: Published) -> pl.DataFrame:
     return day.table("events").filter(after).select(c.USER_KEY, c.ITEM_ID).unique()
 
 
-def _catalog(day: Published, items: pl.DataFrame) -> Catalog:
-    vectors = pa.list_(pa.float32())
-    nobody = pa.table({c.ITEM_ID: pa.array([], pa.string()), c.FACTORS: pa.array([], vectors)})
-    popularity = day.table("popularity", run_id=day.publication, part="full")
-    return make_catalog(_arrow(items), nobody, _arrow(popularity))
+def _popularity(day: Published) -> pl.DataFrame:
+    found = day.table("popularity", run_id=day.publication, part="full")
+    return found.filter(pl.col(c.SEGMENT).is_null()).select(c.ITEM_ID, c.SCORE)
 
 
-def _counted(day: Published, catalog: Catalog) -> Catalog:
+def _counts(day: Published) -> pl.DataFrame:
     before = pl.col(c.EVENT_TIME) < day_end(day.day)
     relevant = pl.col(c.EVENT_TYPE).is_in(list(day.settings.evaluation.relevant_types))
-    counts = day.table("events").filter(before & relevant).group_by(c.ITEM_ID).len()
-    count = dict(counts.iter_rows())
-    shares = np.array([count.get(item, 0) for item in catalog.ids], dtype=np.float32)
-    return replace(catalog, popular=shares / shares.max(), regional={}, row_of={})
+    return day.table("events").filter(before & relevant).group_by(c.ITEM_ID).len(c.SCORE)
 
 
-def _popular(day: Published, users: list[str], catalog: Catalog, barred: sparse.csr_matrix) -> Rows:
-    known = day.table("users", run_id=day.publication, part="full")
-    region = dict(zip(known[c.USER_KEY], known[c.REGION], strict=True))
-    return rank_block(
-        catalog,
-        vectors=np.zeros((len(users), catalog.factors.shape[1]), dtype=np.float32),
-        known=np.zeros(len(users), dtype=bool),
-        regions=[region[user] for user in users],
-        exclude=barred,
-        n=day.settings.recommend.n,
-    ).rows
+def _scores(found: pl.DataFrame, items: pl.DataFrame) -> np.ndarray:
+    """A score an item, in the items' order."""
+    score = dict(found.iter_rows())
+    return np.array([score.get(item, 0.0) for item in items[c.ITEM_ID]], dtype=np.float32)
 
 
-def _barred(day: Published, users: list[str], catalog: Catalog) -> sparse.csr_matrix:
-    """What each user had already, where the data set leaves that out of lists."""
+def _best(scores: np.ndarray, open_: np.ndarray, barred: sparse.csr_matrix, *, n: int) -> Rows:
+    """The same order for all, less what each has had: users x n."""
+    lists = np.full((barred.shape[0], n), -1, dtype=np.int32)
+    for user, own in enumerate(lists):
+        mine = np.where(open_, scores, np.float32(-np.inf))
+        mine[barred.indices[barred.indptr[user] : barred.indptr[user + 1]]] = -np.inf
+        found = best_items(mine, n)
+        own[: len(found)] = found
+    return lists
+
+
+def _barred(day: Published, users: list[str], row_of: dict[str, int]) -> sparse.csr_matrix:
+    """What each user had already, where the day's recipe leaves that out of lists."""
     pairs = day.table("interactions", run_id=day.publication, part="full").filter(pl.col(c.SEEN))
-    if day.settings.recommend.seen == "allow":
+    if day.recipe.seen == "allow":
         pairs = pairs.clear()
     mine = pairs.filter(pl.col(c.USER_KEY).is_in(pl.Series(users).implode()))
-    return _incidence(mine, users, catalog.row_of)
+    return _incidence(mine, users, row_of)
 
 
 def _incidence(pairs: pl.DataFrame, users: list[str], items: dict[str, int]) -> sparse.csr_matrix:
@@ -174,12 +178,3 @@ def _incidence(pairs: pl.DataFrame, users: list[str], items: dict[str, int]) -> 
 def _matrix(lists: list[list[int]]) -> Rows:
     width = max(map(len, lists))
     return np.array([each + [-1] * (width - len(each)) for each in lists], dtype=np.int32)
-
-
-def _arrow(frame: pl.DataFrame) -> pa.Table:
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    fields = [
-        pa.field(each.name, pa.string()) if pa.types.is_large_string(each.type) else each
-        for each in table.schema
-    ]
-    return table.cast(pa.schema(fields))

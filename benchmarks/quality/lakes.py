@@ -1,7 +1,7 @@
 """A log of one nature in a lake of its own, run by the shipped pipeline with nothing set by hand.
 
-The stages up to `evaluate` run in one Spark session; what a day leaves is read back as arrays: the
-model of the days before the hold-out, what users wanted in it, and the log before it.
+The stages from `ingest` to `evaluate` run in one Spark session; what a day leaves is read back as
+arrays: the model of the days before the hold-out, what users wanted in it, and the log before it.
 """
 
 from __future__ import annotations
@@ -10,32 +10,31 @@ import contextlib
 import datetime as dt
 import importlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import polars as pl
 import pyarrow.compute as pc
 
-from jobs.tune import log_tables
 from recsys_batch import columns as c
 from recsys_batch.features.inputs import Inputs
 from recsys_batch.features.tables import part_ends
 from recsys_batch.ingest.pseudonyms import FILE_VARIABLE, KEY_VARIABLE, load_key
 from recsys_batch.job import Job, opened, timed_stage
 from recsys_batch.lake.arrow import read_table
-from recsys_batch.pipeline import STAGES
 from recsys_batch.ranking.backtest import Holdout, make_holdout
 from recsys_batch.ranking.model import RankingModel, load_model
 from recsys_batch.ranking.ranker import Ranker
 from recsys_batch.ranking.stored import model_path
 from recsys_batch.simulator import shop_settings, simulate
-from recsys_batch.tuning.collect import make_log
+from recsys_batch.tuning.collect import log_of, log_tables
 from recsys_batch.tuning.log import Log
 
 Say = Callable[[str], None]
-_LAST = "evaluate"
+# Lists of the day itself are not needed: those of the hold-out's users come from the model of the
+# days before it.
+_STAGES = ("ingest", "validate", "tune", "features", "train", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,15 @@ class Nature:
         Column of the landing files that holds the source's user ids.
     preset
         Preset of the simulator.
+    overrides
+        Settings of the simulator that differ from the preset's.
     """
 
     about: str
     dataset: str
     days: tuple[str, ...] = ()
     files: str | None = None
-    user_ids: Callable[[Path], pl.Series] | None = None
+    user_ids: Callable[[Path], Iterable[str]] | None = None
     preset: str = ""
     overrides: tuple[tuple[str, int], ...] = ()
 
@@ -72,7 +73,7 @@ class Nature:
         if self.files is not None:
             assert self.user_ids is not None
             folder = data / self.files
-            return Landed(folder, self.days, self.user_ids(folder).to_list())
+            return Landed(folder, self.days, list(self.user_ids(folder)))
         made = simulate(shop_settings(self.preset, dict(self.overrides)), out=work / "shop")
         last = max(path.stem for path in (made.landing / "events").iterdir())
         return Landed(made.landing, self.days or (last,), list(made.world.users.ids))
@@ -134,13 +135,11 @@ def run_days(nature: Nature, landed: Landed, work: Path, *, say: Say) -> Iterato
     ) as first:
         for day in landed.days:
             job = _of_day(first, day)
-            for stage in STAGES:
-                with timed_stage(job, stage.name):
-                    importlib.import_module(f"jobs.{stage.name}").run(job)
-                say(f"{day}: {stage.name} done")
-                if stage.name == _LAST:
-                    break
-            yield _read(job)
+            for name in _STAGES:
+                with timed_stage(job, name):
+                    importlib.import_module(f"jobs.{name}").run(job)
+                say(f"{day}: {name} done")
+            yield read_day(job)
         first.lake.spark.stop()
 
 
@@ -163,29 +162,22 @@ def _of_day(job: Job, day: str) -> Job:
     return replace(job, day=dt.date.fromisoformat(day))
 
 
-def _read(job: Job) -> Day:
+def read_day(job: Job) -> Day:
+    """What a job's run left; the log is read by its session."""
     run, settings = job.open_run(), job.settings
     cutoff = part_ends(job.day, settings)["train"]
     model = load_model(model_path(job.home, run.run_id, "train"))
     users = read_table(job.home, "users", (c.USER_KEY, c.REGION), run_id=run.run_id, part="full")
     pairs = read_table(job.home, "holdout", (c.USER_KEY, c.ITEM_ID), run_id=run.run_id)
     until = dt.datetime.combine(cutoff, dt.time(), dt.UTC)
-    acts, items = log_tables(job, Inputs(job.lake, until=until, horizon=run.horizon))
-    log = make_log(
-        acts,
-        items,
-        weights=settings.dataset.weights,
-        relevant_types=settings.evaluation.relevant_types,
-        seen_types=settings.recommend.seen_types,
-        max_acts=len(acts) + 1,
-    )
+    acts, items = log_tables(Inputs(job.lake, until=until, horizon=run.horizon), settings)
     return Day(
         cutoff=cutoff,
         k=settings.evaluation.k,
         horizon_days=settings.evaluation.holdout_days,
         model=model,
         holdout=make_holdout(pairs, users, model.trained_on),
-        log=log,
+        log=log_of(acts, items, settings),
         log_keys=sorted(pc.unique(acts[c.USER_KEY].drop_null()).to_pylist()),
         log_ids=sorted(items[c.ITEM_ID].to_pylist()),
         under=partial(

@@ -1,7 +1,8 @@
 """Logs of different nature, each run by the shipped pipeline with nothing set by hand.
 
-Every table lands its files in a lake of its own, runs the stages of a day up to `evaluate`, and holds
-the lists of the hold-out's users against popularity, every source alone, and tuned `implicit` ALS.
+Every table lands its files in a lake of its own, runs the stages of a day up to `evaluate`, and
+holds the lists of the hold-out's users against popularity, every source alone, and tuned
+`implicit` ALS.
 """
 
 from __future__ import annotations

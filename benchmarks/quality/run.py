@@ -26,10 +26,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import sparse
 
-from benchmarks.quality import coat
+from benchmarks.quality import coat, natures
 from benchmarks.quality.report import Row, keep_rows, write_reports
 from benchmarks.quality.sar import fit_sar
-from benchmarks.quality.score import each_user, source_lists, stack_lists
+from benchmarks.quality.score import candidate_recalls, each_user, source_lists, stack_lists
 from benchmarks.quality.settings import TableSettings, table_settings
 from benchmarks.quality.tables import DATASETS, TABLES, Table
 from recsys_batch.evaluation.intervals import mean_intervals
@@ -38,7 +38,7 @@ from recsys_batch.ranking.stack import Stack, fit_stack
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST_LENGTH = 100
-ALL = (*TABLES, "coat")
+ALL = (*TABLES, "coat", *natures.NATURES)
 PEERS = {"SAR": fit_sar}  # models of others that are no source of ours
 
 
@@ -79,6 +79,7 @@ def run_table(
         rows += _ours(name, f"ours, {source} alone", source, lists[source], table, settings)
     for model in ("ours, blend", "ours"):
         rows += _ours(name, model, model, lists[model], table, settings)
+    rows += _ceilings(name, stack, table, settings)
     write_lists(lists["ours"], table, out / name / "lists.parquet")
     (out / name / "choices.json").write_text(json.dumps(_choices(stack), indent=2) + "\n")
     return rows
@@ -108,6 +109,16 @@ def _ours(
             (interval.low, interval.high),
         )
         for metric, interval, goal in zip(values, intervals, wanted, strict=True)
+    ]
+
+
+def _ceilings(name: str, stack: Stack, table: Table, settings: TableSettings) -> list[Row]:
+    if not settings.recall_at:
+        return []
+    found = candidate_recalls(stack, table, depths=settings.recall_at, users=settings.recall_users)
+    return [
+        Row(name, f"candidates, {source}", f"recall@{depth}", value)
+        for (source, depth), value in found.items()
     ]
 
 
@@ -167,6 +178,10 @@ def main() -> None:
         say(f"{name}: begun")
         if name == "coat":
             rows, about = coat.run(given.data, out=given.out), coat.ABOUT
+        elif name in natures.NATURES:
+            nature = natures.NATURES[name]
+            rows = natures.run(name, nature, data=given.data, out=given.out, say=say)
+            about = f"{nature.about}. {natures.PROTOCOL}"
         else:
             settings, table = table_settings(name), TABLES[name](given.data)
             about = f"{settings.about}. {settings.found.rstrip('.')}"

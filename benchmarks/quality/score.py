@@ -13,9 +13,11 @@ from benchmarks.quality.tables import Table
 from recsys_batch.evaluation import accuracy
 from recsys_batch.evaluation.lists import blocks
 from recsys_batch.models.sources import FittedSource
+from recsys_batch.ranking.candidates import gather
+from recsys_batch.ranking.ceiling import recall_ceilings
 from recsys_batch.ranking.stack import Stack
 from recsys_batch.ranking.standard import best_items
-from recsys_batch.ranking.validation import best_places
+from recsys_batch.ranking.validation import best_places, wanted
 
 Ints = npt.NDArray[np.int32]
 BLOCK_USERS = 1024
@@ -61,6 +63,27 @@ def stack_lists(stack: Stack, table: Table, *, n: int) -> dict[str, Ints]:
             items = np.take_along_axis(found.items, places, axis=1)
             lists[name][users, : items.shape[1]] = items
     return lists
+
+
+def candidate_recalls(
+    stack: Stack, table: Table, *, depths: tuple[int, ...], users: int
+) -> dict[tuple[str, int], float]:
+    """Mean recall by source and depth, and of the merged candidates in the blend's order."""
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.choice(table.rows, min(users, len(table.rows)), replace=False))
+    found: dict[tuple[str, int], list[npt.NDArray[np.float64]]] = {}
+    for first in range(0, len(rows), BLOCK_USERS):
+        own = rows[first : first + BLOCK_USERS]
+        candidates = gather(
+            stack.sources, own, per_source=max(depths), exclude=table.data.weights[own]
+        )
+        targets = wanted(candidates.items, sparse.csr_matrix(table.test[own]))
+        order = stack.blend.scores(candidates)
+        for depth in depths:
+            ceilings = recall_ceilings(candidates, order, targets, k=depth)
+            for name, each in ceilings.items():
+                found.setdefault((name, depth), []).append(each)
+    return {key: float(np.concatenate(each).mean()) for key, each in found.items()}
 
 
 def source_lists(

@@ -42,6 +42,10 @@ class TableSettings(_Settings):
     goals: dict[str, tuple[float, ...]] = Field(
         description="Figures to reach in the metrics' order: of `ours`, or of a source alone."
     )
+    recall_at: tuple[int, ...] = Field(
+        (), description="Depths at which the recall of the candidates is told, source by source."
+    )
+    recall_users: int = Field(6000, ge=1, description="Test users drawn for these.")
     checks: dict[str, Check] = Field(default_factory=dict, description="Rows recomputed.")
     stack: StackSettings = Field(description="Our model.")
 

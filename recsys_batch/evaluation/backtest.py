@@ -2,38 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from recsys_batch.config import EvaluationSettings
+from recsys_batch.evaluation.report import BASELINE
 from recsys_batch.evaluation.scores import Scores, evaluate
-from recsys_batch.models.training import Training
-from recsys_batch.ranking.backtest import Holdout
+from recsys_batch.models.recipes import POPULAR, Recipe
+from recsys_batch.ranking.backtest import Holdout, alone_lists, ranker_lists
+from recsys_batch.ranking.model import RankingModel, fit_model
+from recsys_batch.ranking.ranker import Ranker
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """Models scored on one hold-out, by name.
+
+    The names are popularity, lists, champion where there is another one, and ``SOURCE alone`` of
+    each further source.
+
+    Attributes
+    ----------
+    lists
+        int32 item rows, users of the hold-out x `list_depth`.
+    scores
+        What they reach.
+    """
+
+    lists: dict[str, npt.NDArray[np.int32]]
+    scores: dict[str, Scores]
 
 
 def backtest(
-    lists: Mapping[str, npt.NDArray[np.int32]],
+    model: RankingModel,
     holdout: Holdout,
-    trained_on: Training,
     *,
-    available: npt.NDArray[np.int64],
+    under: Callable[[RankingModel], Ranker],
+    champion: Recipe | None,
     settings: EvaluationSettings,
-) -> dict[str, Scores]:
-    """Score models on one hold-out.
+) -> Backtest:
+    """Score a run on its hold-out.
 
     Parameters
     ----------
-    lists
-        Model to its lists of the hold-out's users, users x depth (`list_depth`).
-    trained_on
-        What the models were fitted on.
-    available
-        Items that each user's list may choose from.
+    model
+        The run's recipe, fitted on what was known before the hold-out.
+    under
+        Puts a model under the run's rules, for lists of `list_depth` items.
+    champion
+        The recipe that is live, to be fitted on the same where it is another one.
+
     """
+    ranker, trained_on = under(model), model.trained_on
+    alone = alone_lists(ranker, holdout.rows)
+    lists = {BASELINE: alone.pop(POPULAR), "lists": ranker_lists(ranker, holdout.rows)}
+    if champion is not None and champion != model.recipe:
+        theirs = under(fit_model(trained_on, champion))
+        lists["champion"] = ranker_lists(theirs, holdout.rows)
+    lists |= {f"{name} alone": found for name, found in alone.items()}
     weights = trained_on.data.weights
-    return {
+    scores = {
         name: evaluate(
             found,
             holdout.relevant,
@@ -43,10 +74,11 @@ def backtest(
             n_items=weights.shape[1],
             training_users=int((np.diff(weights.indptr) > 0).sum()),
             cold_users=holdout.cold,
-            expected_lengths=np.minimum(list_depth(settings), available),
+            expected_lengths=np.minimum(list_depth(settings), ranker.available(holdout.rows)),
         )
         for name, found in lists.items()
     }
+    return Backtest(lists, scores)
 
 
 def list_depth(settings: EvaluationSettings) -> int:

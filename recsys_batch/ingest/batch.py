@@ -40,6 +40,7 @@ from recsys_batch.ingest.classify import (
     classify_events,
     classify_items,
     repeated_lines,
+    small,
     with_fate,
 )
 from recsys_batch.ingest.conservation import (
@@ -50,6 +51,7 @@ from recsys_batch.ingest.conservation import (
     total,
 )
 from recsys_batch.ingest.evolution import Watch
+from recsys_batch.ingest.known import event_days
 from recsys_batch.ingest.landing import LandingFile, Taken, header, new_files
 from recsys_batch.ingest.lateness import lateness_rows, watermark
 from recsys_batch.ingest.objects import S3Folder, S3Object
@@ -192,7 +194,12 @@ def take(
         )
         try:
             counts = _store(
-                lake, source, seq, groups, watch=watch, dataset=dataset, key=key, now=now
+                *(lake, source, seq, groups),
+                watch=watch,
+                done=done,
+                dataset=dataset,
+                key=key,
+                now=now,
             )
         except ContractError:
             wipe_started(lake)
@@ -324,6 +331,7 @@ def _store(
     groups: dict[tuple[str, ...], list[LandingFile]],
     *,
     watch: Watch,
+    done: Sequence[Mapping[str, Any]],
     dataset: Dataset,
     key: PseudonymKey,
     now: dt.datetime,
@@ -341,7 +349,7 @@ def _store(
         classified = each if classified is None else classified.unionByName(each)
     if classified is None:
         return {}
-    fated = fated_lines(lake, source, classified)
+    fated = fated_lines(lake, source, classified, done=done)
     watch.check(fated)
     counts = count_fates(fated, time=source.time)
     append_accepted(lake, source, seq, fated)
@@ -351,8 +359,10 @@ def _store(
     return counts
 
 
-def fated_lines(lake: Lake, source: Source, classified: DataFrame) -> DataFrame:
-    """Classified lines with their fate, once and for all.
+def fated_lines(
+    lake: Lake, source: Source, classified: DataFrame, *, done: Iterable[Mapping[str, Any]]
+) -> DataFrame:
+    """Classified lines with their fate, once and for all; `done` is the ledger before them.
 
     What is known is read once: after a write to the table of the accepted, each of them would be
     a duplicate of itself. Lines that are not quarantined lose their record, which lies in bronze.
@@ -361,8 +371,8 @@ def fated_lines(lake: Lake, source: Source, classified: DataFrame) -> DataFrame:
 
     record = F.when(F.col(c.REASON).isNotNull(), F.col(c.RECORD))
     classified = classified.withColumn(c.RECORD, record).persist()
-    repeated = repeated_lines(classified, _known_ids(lake, source, classified))
-    return with_fate(classified, repeated.localCheckpoint())
+    repeated = repeated_lines(classified, _known_ids(lake, source, classified, done))
+    return with_fate(classified, small(repeated))
 
 
 def append_accepted(lake: Lake, source: Source, seq: int, fated: DataFrame) -> None:
@@ -371,30 +381,30 @@ def append_accepted(lake: Lake, source: Source, seq: int, fated: DataFrame) -> N
 
     good = fated.where(F.col(FATE) == "accepted").withColumn(c.BATCH_SEQ, F.lit(seq))
     if source.name == "events":
-        good = good.repartition(F.col(c.EVENT_DATE)).sortWithinPartitions(c.EVENT_DATE, c.EVENT_ID)
+        good = good.repartition(F.col(c.EVENT_DATE))
     if source.table != "consents":
         lake.append(source.table, good)
     if source.states_consent:
         lake.append("consents", statements(good, source=source.name))
 
 
-def _known_ids(lake: Lake, source: Source, classified: DataFrame) -> DataFrame | None:
-    """Ids that may be repeated.
-
-    A digest of an event's content holds its time, so only the batch's own days can have it; an id
-    that the source gave may come again with any time.
-    """
+def _known_ids(
+    lake: Lake, source: Source, classified: DataFrame, done: Iterable[Mapping[str, Any]]
+) -> DataFrame | None:
+    """Ids that may be repeated; of events, those of the days where one may lie."""
     from pyspark.sql import functions as F
 
     if not lake.exists(source.table):
         return None
+    if source.name == "events":
+        good = classified.where(F.col(c.REASON).isNull())
+        given = c.EVENT_ID in source.mapping.fields
+        days: dict[str, Any] = {c.EVENT_DATE: event_days(lake, good, done, given_ids=given)}
+        return lake.read(source.table, **days)
     known = lake.read(source.table)
     if source.table == "consents":  # where other sources' statements lie, too
-        known = known.where(F.col(c.SOURCE) == source.name)
-    if source.name != "events" or c.EVENT_ID in source.mapping.fields:
-        return known
-    days = classified.where(F.col(c.REASON).isNull()).select(c.EVENT_DATE).distinct()
-    return known.where(F.col(c.EVENT_DATE).isin([row[0] for row in days.collect()]))
+        return known.where(F.col(c.SOURCE) == source.name)
+    return known
 
 
 def batch_id(files: Sequence[LandingFile]) -> str:

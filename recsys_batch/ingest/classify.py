@@ -18,6 +18,7 @@ from recsys_batch.odcs.model import SchemaObject
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+_FEW = 500_000  # rows that are sent to all tasks
 FATE = "fate"  # accepted, quarantined or duplicate
 
 
@@ -161,7 +162,8 @@ def _limits(dataset: Dataset) -> list[Column]:
 def repeated_lines(classified: DataFrame, known: DataFrame | None) -> DataFrame:
     """File and line of the good lines whose event id came before, in their batch or in the lake.
 
-    Only ids and places are shuffled: a batch has few repeated lines, and its rows are wide.
+    Few lines of a batch are repeated, its rows are wide and its ids long: they are counted by
+    their hashes, and only ids whose hash comes again are compared themselves.
 
     Parameters
     ----------
@@ -172,9 +174,10 @@ def repeated_lines(classified: DataFrame, known: DataFrame | None) -> DataFrame:
     from pyspark.sql import functions as F
 
     good = classified.where(F.col(c.REASON).isNull()).select(c.EVENT_ID, c.FILE, c.LINE)
-    again = good.groupBy(c.EVENT_ID).count().where(F.col("count") > 1)
+    hashed = good.withColumn("_hash", F.xxhash64(c.EVENT_ID))
+    again = small(hashed.groupBy("_hash").count().where(F.col("count") > 1).select("_hash"))
     place = F.row_number().over(Window.partitionBy(c.EVENT_ID).orderBy(c.FILE, c.LINE))
-    repeated = good.join(again, c.EVENT_ID, how="left_semi").select(
+    repeated = hashed.join(again, "_hash", how="left_semi").select(
         c.FILE, c.LINE, place.alias("_copy")
     )
     repeated = repeated.where(F.col("_copy") > 1).select(c.FILE, c.LINE)
@@ -184,8 +187,25 @@ def repeated_lines(classified: DataFrame, known: DataFrame | None) -> DataFrame:
     return repeated.union(there.select(c.FILE, c.LINE)).distinct()
 
 
+def small(frame: DataFrame) -> DataFrame:
+    """A frame computed now and, where it has few rows, sent to all tasks that join it.
+
+    So what it is joined with, the wide rows of a batch, need not be shuffled and sorted.
+    """
+    from pyspark.sql import functions as F
+
+    made = frame.localCheckpoint()
+    return F.broadcast(made) if made.count() <= _FEW else made
+
+
 def with_fate(classified: DataFrame, repeated: DataFrame) -> DataFrame:
-    """Add the fate of each line; of equal event ids the first by file and line is accepted."""
+    """Add the fate of each line; of equal event ids the first by file and line is accepted.
+
+    Parameters
+    ----------
+    repeated
+        As `repeated_lines` says.
+    """
     from pyspark.sql import functions as F
 
     marked = repeated.select(c.FILE, c.LINE, F.lit(True).alias("_repeated"))

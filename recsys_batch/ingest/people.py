@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.config import ConsentMapping, Dataset, ProfileMapping
 from recsys_batch.contracts.rules import CONSENT_RULES, PROFILE_RULES, with_verdict
-from recsys_batch.ingest.classify import STATED, content_key, place_and_verdict, read_values
+from recsys_batch.ingest.classify import STATED, content_key, place_and_verdict, read_values, small
 from recsys_batch.ingest.parse import forgiving, landed_columns, mapped
 from recsys_batch.ingest.pseudonyms import PseudonymKey
 from recsys_batch.odcs.load import contract
@@ -119,6 +119,8 @@ def statements(rows: DataFrame, *, source: str) -> DataFrame:
         F.struct(F.lit(_purpose(name)).alias(c.PURPOSE), granted.alias(c.GRANTED))
         for name, granted in said.items()
     )
+    if source == "events":
+        rows = _last_said(rows)
     each = rows.where(F.col(c.USER_KEY).isNotNull()).select(
         *(c.USER_KEY, c.KEY_ID, c.BATCH_SEQ, c.EVENT_ID),
         F.col(time).alias(c.STATED_AT),
@@ -131,6 +133,22 @@ def statements(rows: DataFrame, *, source: str) -> DataFrame:
     last = F.max(F.struct(c.STATED_AT, c.EVENT_ID)).alias("last")
     by = (c.USER_KEY, c.KEY_ID, c.BATCH_SEQ, c.PURPOSE, c.GRANTED, c.SOURCE)
     return stated.groupBy(*by).agg(last).select(*by, "last.*")
+
+
+def _last_said(events: DataFrame) -> DataFrame:
+    """Of a user's events in a batch that say the same of consent, those of the latest instant."""
+    from pyspark.sql import functions as F
+
+    by = (c.USER_KEY, c.BATCH_SEQ, *STATED)
+    said = events.where(F.coalesce(*STATED).isNotNull())
+    micros = F.unix_micros(c.EVENT_TIME)
+    latest = small(said.groupBy(*by).agg(F.max(micros).alias("_latest")))
+    same = [F.col(f"said.{name}").eqNullSafe(F.col(f"latest.{name}")) for name in by]
+    return (
+        said.withColumn("_micros", micros)
+        .alias("said")
+        .join(latest.alias("latest"), [*same, F.col("_micros") == F.col("_latest")], "left_semi")
+    )
 
 
 def _purpose(name: str) -> str:

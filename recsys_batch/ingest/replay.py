@@ -93,7 +93,7 @@ def replay(
         for file in sorted(taken)
     ]
     columns = {file: names for names, group in groups.items() for file in group}
-    fated = fated_lines(lake, source, classified)
+    fated = fated_lines(lake, source, classified, done=done)
     counts = count_fates(fated, time=source.time)
     require_all(counts, taken, where=f"{lake.home}, replay of {source.name}")
     changed = _changed(fated, standing, source)

@@ -60,6 +60,8 @@ def instant(text: Column, time_format: str, zone: str) -> Column:
     else:
         local = F.try_to_timestamp(text, F.lit(time_format))
         has_offset = F.lit(any(letter in _letters(time_format) for letter in "xXVOzZ"))
+    if zone == "UTC":  # as the session's
+        return local
     return F.when(has_offset, local).otherwise(F.to_utc_timestamp(local, zone))
 
 

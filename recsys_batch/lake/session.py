@@ -90,6 +90,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.variant.allowDuplicateKeys": "true",
         # HotSpot never compiles longer methods, such as one of all the rules of a contract.
         "spark.sql.codegen.hugeMethodLimit": "8000",
+        # Cached rows are read once or twice: finding how to compress them costs more than it saves.
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         # Delta's default of 50 partitions for a snapshot makes every small commit slow.

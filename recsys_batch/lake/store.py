@@ -56,6 +56,8 @@ class Lake:
     def read(self, name: str, *, after: int | None = None, **equal: object) -> DataFrame:
         """Rows of table `name` whose columns equal the values given; none where it is new.
 
+        A `frozenset` stands for any of its values.
+
         The rows of the version that is the latest now, whenever they are computed: deltalake names
         the files and Spark reads them, where Spark's own Delta reader runs a job or three for it.
 
@@ -84,7 +86,7 @@ class Lake:
         if after is not None:
             frame = frame.where(F.col(c.BATCH_SEQ) > after)
         for column, value in equal.items():
-            frame = frame.where(F.col(column) == F.lit(value))
+            frame = frame.where(F.col(column).isin(*_any_of(value)))
         return frame
 
     def replace(self, name: str, frame: DataFrame, **owned: object) -> None:
@@ -202,7 +204,7 @@ def live_files(path: Path, table: Table, *, after: int | None = None, **equal: o
     after
         Leave out files of which the log says that they hold no later batch.
     equal
-        Values of columns; those of partitions choose files.
+        Values of columns, or a `frozenset` of any that will do; those of partitions choose files.
 
     Raises
     ------
@@ -218,7 +220,7 @@ def live_files(path: Path, table: Table, *, after: int | None = None, **equal: o
     except (DeltaError, OSError) as error:
         raise unreadable(path, error) from error
     wanted = {
-        f"partition.{name}": str(value)
+        f"partition.{name}": {str(each) for each in _any_of(value)}
         for name, value in equal.items()
         if name in table.partition_by
     }
@@ -226,9 +228,13 @@ def live_files(path: Path, table: Table, *, after: int | None = None, **equal: o
     return [
         f"{path}/{unquote(file['path'])}"
         for file in known
-        if all(str(file[name]) == value for name, value in wanted.items())
+        if all(str(file[name]) in values for name, values in wanted.items())
         and (after is None or file.get(newest) is None or file[newest] > after)
     ]
+
+
+def _any_of(value: object) -> frozenset[object]:
+    return value if isinstance(value, frozenset) else frozenset((value,))
 
 
 def _no_pattern(path: str) -> str:

@@ -1,7 +1,9 @@
 """Implicit-feedback ALS on one machine, with the library `implicit`.
 
 Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008: minimises
-sum c_ui (p_ui - x_u . y_i)^2 + lambda (|x|^2 + |y|^2) with confidence c = 1 + alpha * weight.
+sum c_ui (p_ui - x_u . y_i)^2 + lambda (|x|^2 + |y|^2). The confidence c of an interaction is alpha
+times its weight, that of all other pairs 1; the paper adds 1 to the former, whereby interactions of
+long ago, which weigh little, would still count in full.
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ def fit_als(
     model = AlternatingLeastSquares(
         factors=factors,
         regularization=regularization,
+        alpha=alpha,
         iterations=iterations,
         random_state=seed,
         num_threads=threads or os.cpu_count() or 1,
@@ -70,11 +73,8 @@ def fit_als(
         if progress is not None:
             progress(iteration + 1, iterations)
 
-    # What implicit takes is the confidence itself, and its alpha a factor of it.
-    confidence = weights.astype(np.float32)
-    confidence.data = np.float32(1.0) + np.float32(alpha) * confidence.data
     with threadpool_limits(limits=1, user_api="blas"), contextlib.suppress(ModelFitError):
-        model.fit(confidence, show_progress=False, callback=report)
+        model.fit(weights.astype(np.float32), show_progress=False, callback=report)
     users = np.ascontiguousarray(model.user_factors, dtype=np.float32)
     items = np.ascontiguousarray(model.item_factors, dtype=np.float32)
     # A ModelFitError says that there are NaN, which infinities do not raise: look for both.

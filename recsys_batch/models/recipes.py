@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recsys_batch.errors import LakeError
+from recsys_batch.features.state import Clock
 from recsys_batch.lake.ledger import read_rows
 from recsys_batch.models.sources import AnySource
 from recsys_batch.models.sources.interface import Positive
@@ -62,6 +64,14 @@ class Recipe(BaseModel):
             if needed not in self.sources:
                 raise ValueError(f"there must be a source {needed!r}")
         return self
+
+    def clock(self, until: dt.date) -> Clock:
+        """The decays of a run that looks back from `until`."""
+        return Clock.of(
+            until,
+            interest=self.interest_half_life_days,
+            popularity=self.popularity_half_life_days,
+        )
 
     def text(self) -> str:
         """The recipe as JSON with sorted keys."""

@@ -26,6 +26,7 @@ def model_card(
     dataset: str,
     recipe: Mapping[str, Any],
     metrics: Iterable[Mapping[str, Any]],
+    segments: Iterable[Mapping[str, Any]],
     decision: Mapping[str, Any],
     rules: str,
 ) -> str:
@@ -37,8 +38,8 @@ def model_card(
         Of the publication.
     recipe
         The run's row of `recipes`.
-    metrics, decision
-        Its rows of `metrics` and its row of `decisions`.
+    metrics, segments, decision
+        Its rows of `metrics` and `segments`, and its row of `decisions`.
     rules
         Version of the rules.
     """
@@ -79,6 +80,10 @@ def model_card(
         "",
         *_figures(list(metrics)),
         "",
+        "### By segment",
+        "",
+        *_parts(list(segments)),
+        "",
         f"The gate {'let it pass' if decision['passed'] else 'kept the champion'}:",
         "",
         *(f"- {reason}" for reason in decision["reasons"]),
@@ -111,6 +116,21 @@ def _figures(metrics: list[Mapping[str, Any]]) -> list[str]:
         for model, found in sorted(by_model.items(), key=lambda each: each[0] != "lists")
     ]
     return head + rows
+
+
+def _parts(segments: list[Mapping[str, Any]]) -> list[str]:
+    """NDCG of the lists and of popularity in each segment."""
+    names = [row[c.METRIC] for row in segments if row[c.METRIC].startswith("ndcg")]
+    cells: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for row in segments:
+        if row[c.METRIC] in names:
+            cells.setdefault((row[c.DIMENSION], row[c.SEGMENT]), {})[row[c.MODEL]] = row
+    head = ["| | | users | lists | popularity |", "|---|---|---|---|---|"]
+    return head + [
+        f"| {dimension} | {segment} | {found['lists'][c.USERS]} | {_cell(found['lists'])} "
+        f"| {_cell(found.get('popularity'))} |"
+        for (dimension, segment), found in sorted(cells.items())
+    ]
 
 
 def _cell(row: Mapping[str, Any] | None) -> str:

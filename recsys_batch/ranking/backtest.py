@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from recsys_batch import columns as c
+from recsys_batch.lake.arrow import read_table
 from recsys_batch.models.training import Training
 from recsys_batch.ranking.ranker import Ranker
 
@@ -69,6 +71,19 @@ def make_holdout(pairs: pa.Table, users: pa.Table, trained_on: Training) -> Hold
     return Holdout(keys, rows, history[rows] == 0, relevant)
 
 
+def read_holdout(home: Path, *, run_id: str, trained_on: Training) -> Holdout:
+    """Read what a run holds out.
+
+    Raises
+    ------
+    LakeError
+        The features are not there.
+    """
+    pairs = read_table(home, "holdout", (c.USER_KEY, c.ITEM_ID), run_id=run_id)
+    users = read_table(home, "users", (c.USER_KEY, c.REGION), run_id=run_id, part="full")
+    return make_holdout(pairs, users, trained_on)
+
+
 def ranker_lists(ranker: Ranker, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
     """Lists of some users: item rows, users x n."""
     return _in_blocks(lambda users: {"": ranker.rank(users).items}, rows)[""]
@@ -83,6 +98,6 @@ def _in_blocks(
     lists: Callable[[npt.NDArray[np.integer]], dict[str, npt.NDArray[np.int32]]],
     rows: npt.NDArray[np.integer],
 ) -> dict[str, npt.NDArray[np.int32]]:
-    starts = range(0, len(rows), _BLOCK_USERS)
+    starts = range(0, max(len(rows), 1), _BLOCK_USERS)
     made = [lists(rows[first : first + _BLOCK_USERS]) for first in starts]
     return {name: np.concatenate([each[name] for each in made]) for name in made[0]}

@@ -140,8 +140,8 @@ class Ranker:
             last_taken_days=self._days(rows, found.items),
             exclude=exclude,
         )
-        places = np.maximum(made.places, 0)[None]
-        shown = np.where(made.places < 0, 0.0, np.take_along_axis(parts, places, axis=2))
+        parts = np.pad(parts, ((0, 0), (0, 0), (0, 1)))  # place -1: nothing is added
+        shown = np.take_along_axis(parts, made.places[None], axis=2)
         sources = np.where(weights, shown[:-1], -np.inf).argmax(axis=0).astype(np.int8)
         for why, source in (
             (FILL, self._fallback),
@@ -172,7 +172,9 @@ class Ranker:
             known = np.flatnonzero(self.model.known[rows])
             told = self._reranker.corrections(found.of(known), rows[known], self._history)
             # Below the depth a candidate stays below those that were re-ranked.
-            least = np.where(np.isfinite(told), told, np.inf).min(axis=1, keepdims=True)
+            least = np.where(np.isfinite(told), told, np.inf).min(
+                axis=1, keepdims=True, initial=np.inf
+            )
             added[known] = np.where(np.isfinite(told), told, least - _BELOW)
         return added
 
@@ -200,14 +202,10 @@ class Ranker:
         out = compiled.exclude(users).astype(np.int64)
         if not self.repeats_shown:
             out = out + self.model.trained_on.seen[rows].astype(bool).astype(np.int64)
-        for kind, rule in compiled.policy.repeat.items():
-            taken = self._taken(rows, kind)
-            soon = np.ones(taken.nnz, dtype=bool)
-            if rule.after_days is not None:
-                soon = taken.data - 1 < rule.after_days
-            taken.data = soon.astype(np.float32)
-            taken.eliminate_zeros()
-            out = out + taken.astype(bool).astype(np.int64)
+        kinds = compiled.policy.repeat
+        if kinds:
+            soon = compiled.too_soon({kind: self._taken(rows, kind) for kind in kinds})
+            out = out + soon.astype(bool).astype(np.int64)
         if compiled.region_masks:
             banned = compiled.allowed() & ~compiled.masks[compiled.mask_rows(users)]
             out = out + sparse.csr_matrix(banned.astype(np.int64))
@@ -216,19 +214,19 @@ class Ranker:
         return found
 
     def _taken(self, rows: Rows, kind: str) -> sparse.csr_matrix:
-        """One plus the days since the users took items in a way: users x items."""
+        """Days since the users took items in a way, 0 included: users x items."""
         trained_on = self.model.trained_on
         weights, ages = trained_on.data.weights, trained_on.data.ages
         assert ages is not None
-        days = sparse.csr_matrix((ages + 1, weights.indices, weights.indptr), weights.shape)[rows]
-        if kind == "any":
-            return days
-        code = trained_on.act_names.index(kind) if kind in trained_on.act_names else -1
-        acted = (trained_on.acts == code).astype(np.float32)
-        chosen = sparse.csr_matrix((acted, weights.indices, weights.indptr), weights.shape)[rows]
-        days.data = days.data * chosen.data
-        days.eliminate_zeros()
-        return days
+        acted = np.ones(len(ages), dtype=np.float32)
+        if kind != "any":
+            code = trained_on.act_names.index(kind) if kind in trained_on.act_names else -1
+            acted = (trained_on.acts == code).astype(np.float32)
+        one_more = (acted * (ages + 1), weights.indices, weights.indptr)
+        taken = sparse.csr_matrix(one_more, weights.shape)[rows]
+        taken.eliminate_zeros()
+        taken.data -= 1
+        return taken
 
     def _days(self, rows: Rows, items: Ints) -> dict[str, Floats] | None:
         """Days since each user took each candidate in the ways that rules name; NaN for never."""
@@ -242,7 +240,7 @@ class Ranker:
                 cells = slice(taken.indptr[user], taken.indptr[user + 1])
                 there = np.isin(own, taken.indices[cells])
                 order = np.searchsorted(taken.indices[cells], own[there])
-                days[user, there] = taken.data[cells][order] - 1
+                days[user, there] = taken.data[cells][order]
             found[kind] = days
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from recsys_batch.models.sources import SourceData
+from recsys_batch.ranking.gains import discounted_gains, ideal_gains
 
 Floats = npt.NDArray[np.float32]
 
@@ -85,6 +87,12 @@ class Wanted:
     hits: npt.NDArray[np.bool_]
     relevant: npt.NDArray[np.int64]
 
+    @cached_property
+    def hit_columns(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Columns of the hits, user by user, and where each user's end."""
+        ends = np.concatenate([[0], np.cumsum(self.hits.sum(axis=1))])
+        return np.nonzero(self.hits)[1].astype(np.int32), ends.astype(np.int64)
+
     def of(self, users: npt.NDArray[np.integer]) -> Wanted:
         """The part of some of the users."""
         return Wanted(self.hits[users], self.relevant[users])
@@ -116,11 +124,9 @@ def ndcg_each(scores: Floats, targets: Wanted, *, k: int) -> npt.NDArray[np.floa
         Users x width, -inf where there is no candidate; of equal ones the first wins.
     """
     who = np.flatnonzero(targets.relevant)
-    top = best_places(scores[who], k)
-    hits = np.take_along_axis(targets.hits[who], top, axis=1)
-    discount = 1.0 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(discount)[np.minimum(targets.relevant[who], k) - 1]
-    return np.asarray(hits @ discount[: top.shape[1]] / ideal, dtype=np.float64)
+    columns, ends = targets.hit_columns
+    gains = discounted_gains(np.ascontiguousarray(scores, dtype=np.float32), ends, columns, k)
+    return np.asarray(gains[who] / ideal_gains(targets.relevant[who], k=k), dtype=np.float64)
 
 
 def best_places(scores: Floats, k: int) -> npt.NDArray[np.intp]:

@@ -30,6 +30,9 @@ class ShopSettings(BaseModel):
     days: int = Field(default=30, ge=1, le=3650, description="Days simulated, one event file each.")
     first_day: date = Field(default=date(2026, 1, 1), description="UTC day of the first file.")
     format: Literal["csv", "jsonl"] = Field(default="csv", description="Form of the event files.")
+    profiles: bool = Field(
+        default=False, description="Land a file of users' profiles beside events and catalogue."
+    )
 
     factors: int = Field(default=8, ge=2, le=64, description="Dimensions of the true tastes.")
     categories: int = Field(default=12, ge=1, le=500, description="Item categories.")

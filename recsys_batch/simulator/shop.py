@@ -15,7 +15,13 @@ from recsys_batch.simulator.counts import FileCount, total_counts
 from recsys_batch.simulator.landing import Landing, event_table
 from recsys_batch.simulator.memory import Memory
 from recsys_batch.simulator.settings import ShopSettings
-from recsys_batch.simulator.truth import UNFINISHED, write_catalogue, write_truth, write_whole
+from recsys_batch.simulator.truth import (
+    UNFINISHED,
+    write_catalogue,
+    write_profiles,
+    write_truth,
+    write_whole,
+)
 from recsys_batch.simulator.visits import (
     DEVICES,
     LONGEST,
@@ -62,7 +68,8 @@ def simulate(settings: ShopSettings, *, out: Path, progress: Progress | None = N
     """Write the landing files of a simulated shop, and its truth.
 
     Files are ``landing/events/YYYY-MM-DD.csv`` (or ``.jsonl``), ``landing/items/items.csv``,
-    and in ``truth/``: ``users.parquet``, ``items.parquet``, ``settings.json``, ``counts.json``.
+    ``landing/profiles/profiles.csv`` if `settings` want profiles, and in ``truth/``:
+    ``users.parquet``, ``items.parquet``, ``settings.json``, ``counts.json``.
     Equal settings give equal bytes, and the file of a day does not depend on how many days
     follow. Memory is bounded by a day's events, the catalogue and the pairs ever bought.
 
@@ -80,10 +87,13 @@ def simulate(settings: ShopSettings, *, out: Path, progress: Progress | None = N
     LandingError
         `out` cannot be written to, or holds event files that this simulation would not replace.
     """
-    events, items, truth = out / "landing" / "events", out / "landing" / "items", out / "truth"
-    _prepare(settings, out, (events, items, truth))
+    landed, truth = out / "landing", out / "truth"
+    events, items, profiles = (landed / name for name in ("events", "items", "profiles"))
+    _prepare(settings, out, (events, items, truth, *([profiles] if settings.profiles else [])))
     world = build_world(settings)
     write_catalogue(world, items / "items.csv")
+    if settings.profiles:
+        write_profiles(world, profiles / "profiles.csv")
     write_truth(world, truth)
     memory, landing = Memory(settings), Landing(world, events)
     for day in range(settings.days):

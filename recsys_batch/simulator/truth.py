@@ -1,4 +1,4 @@
-"""Files beside the events: the catalogue, and the truth for those who check learning against it."""
+"""Files beside the events: catalogue, profiles, and the truth to check learning against."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import polars as pl
 from recsys_batch import columns as c
 from recsys_batch.errors import LandingError
 from recsys_batch.simulator.settings import ShopSettings
-from recsys_batch.simulator.world import USER_ID, World, build_world
+from recsys_batch.simulator.world import PROFILES, USER_ID, World, build_world, stream
 
+_OLDEST, _YOUNGEST = 1940, 2008  # years of birth
 UNFINISHED = ".unfinished"  # ends the name of a file that is being written
 
 
@@ -27,6 +28,26 @@ def write_catalogue(world: World, path: Path) -> None:
             c.CATEGORY: [world.categories[each] for each in items.category],
             c.PRICE: items.price,
             c.VALID_FROM: pl.from_epoch(birth).dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+    )
+    write_whole(path, table.write_csv().encode())
+
+
+def write_profiles(world: World, path: Path) -> None:
+    """Write the profile file: all who arrive before the last day ends, and what they say.
+
+    The year of birth is drawn evenly and means nothing for what they do.
+    """
+    users, start = world.users, int(world.start.timestamp())
+    age = stream(world.settings, PROFILES).random(len(users))
+    arrival = pl.Series(users.arrival * 86400 + start)
+    table = pl.DataFrame(
+        {
+            USER_ID: users.ids,
+            c.REGION: [world.settings.regions[each] for each in users.region],
+            c.BIRTH_YEAR: _OLDEST + (age * (_YOUNGEST + 1 - _OLDEST)).astype(np.int64),
+            c.CONSENT: users.consent,
+            c.VALID_FROM: pl.from_epoch(arrival).dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
     )
     write_whole(path, table.write_csv().encode())

@@ -24,7 +24,7 @@ Bools = NDArray[np.bool_]
 USER_ID = "user_id"  # the raw id, which only landing files and the truth have
 
 # Purposes of random streams; the numbers are part of what makes files reproducible.
-_SHOP, _USERS, _ITEMS, POOLS, DAY, DELIVERY = range(6)
+_SHOP, _USERS, _ITEMS, POOLS, DAY, DELIVERY, PROFILES = range(7)
 
 FAMILIARITY = 0.75  # share of an item's factor that its category explains
 REGION_SHIFT = 0.4  # spread of a category's log-popularity between regions

@@ -11,14 +11,45 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys_batch import columns as c
-from recsys_batch.config import EventType
+from recsys_batch.config import EventType, Settings
+from recsys_batch.features.consent import consented
+from recsys_batch.features.inputs import Inputs
+from recsys_batch.features.suspects import suspects, without_suspects
 from recsys_batch.tuning.log import Log
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 _ACTS = "acts"
-_FAR = 2**31 - 1
+
+
+def read_log(seen: Inputs, settings: Settings) -> Log:
+    """What a run may look at as a log: of those who consent, without machines' days."""
+    return log_of(*log_tables(seen, settings), settings)
+
+
+def log_tables(seen: Inputs, settings: Settings) -> tuple[pa.Table, pa.Table]:
+    """The rows of `day_acts` and of `item_facts` that a run may look at."""
+    from pyspark.sql import functions as F
+
+    relevant = settings.evaluation.relevant_types
+    types = sorted({*settings.dataset.weights, *relevant, *settings.recommend.seen_types})
+    flagged = suspects(seen.events, limits=settings.dataset.limits)
+    events = consented(without_suspects(seen.events, flagged), seen.refused)
+    of_types = seen.events.where(F.col(c.EVENT_TYPE).isin(types))
+    return day_acts(events, types).toArrow(), item_facts(of_types, seen.items).toArrow()
+
+
+def log_of(acts: pa.Table, items: pa.Table, settings: Settings) -> Log:
+    """Index what `log_tables` gave, as the settings weigh it."""
+    return make_log(
+        acts,
+        items,
+        weights=settings.dataset.weights,
+        relevant_types=settings.evaluation.relevant_types,
+        seen_types=settings.recommend.seen_types,
+        max_acts=settings.tuning.max_acts,
+    )
 
 
 def day_acts(events: DataFrame, types: Sequence[EventType]) -> DataFrame:
@@ -35,7 +66,7 @@ def item_facts(events: DataFrame, catalogue: DataFrame) -> DataFrame:
     from pyspark.sql import functions as F
 
     def fact(day: Column, *texts: str | Column) -> list[Column]:
-        return [F.col(c.ITEM_ID), day.alias("day"), F.concat_ws(" ", *texts).alias("text")]
+        return [F.col(c.ITEM_ID), day.alias("day"), F.trim(F.concat_ws(" ", *texts)).alias("text")]
 
     tags = F.concat_ws(" ", c.TAGS)
     stated = catalogue.select(
@@ -78,14 +109,17 @@ def make_log(
     per_event = np.zeros(len(acts), dtype=np.float32)
     for kind, weight in weights.items():
         per_event[pc.equal(types, kind).to_numpy(zero_copy_only=False)] = weight
+    weighed = per_event * acts[_ACTS].to_numpy().astype(np.float32)
+    # In an order of their own, so that sums of floats do not depend on how acts come.
+    order = np.lexsort((weighed, days, columns, users))
     first = pc.fill_null(ids["day"].cast(pa.int32()), 0).to_numpy()
     return Log(
-        users=users,
-        items=columns,
-        days=days,
-        weights=per_event * acts[_ACTS].to_numpy().astype(np.float32),
-        relevant=_is_in(types, relevant_types),
-        seen=_is_in(types, seen_types),
+        users=users[order],
+        items=columns[order],
+        days=days[order],
+        weights=weighed[order],
+        relevant=_is_in(types, relevant_types)[order],
+        seen=_is_in(types, seen_types)[order],
         n_users=len(keys),
         first_days=first.astype(np.int32),
         texts=tuple(pc.fill_null(ids["text"], "").to_pylist()),

@@ -9,11 +9,12 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recsys_batch.models.sources import FittedSource, SourceData
-from recsys_batch.ranking.validation import Wanted, best_places, ndcg_each
+from recsys_batch.ranking.gains import discounted_gains, ideal_gains
 from recsys_batch.tuning.log import Bools, Log
 
 _BLOCK_USERS = 256
-_MOST_CUTS = 8
+_MOST_CUTS = 4
+_MOST_DAYS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +80,8 @@ class Cut:
 def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> list[Cut]:
     """The latest cuts whose hold-outs of `days` days together have `users` users.
 
-    Earlier cuts are added until there are so many, up to eight, as long as each has at least as
-    many days before it as after it.
+    Earlier cuts are added until there are so many, up to four (of single days eight), as long as
+    each has at least as many days before it as after it.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> 
     """
     cuts: list[Cut] = []
     first = int(log.days.min(initial=until))
-    for number in range(_MOST_CUTS):
+    for number in range(_MOST_DAYS if days == 1 else _MOST_CUTS):
         at = until - days * (number + 1)
         if at - first < days:
             break
@@ -130,16 +131,7 @@ def _drawn(rows: npt.NDArray[np.intp], most: int, rng: np.random.Generator) -> n
 
 
 def _ndcg(scores: npt.NDArray[np.float32], truth: sparse.csr_matrix, *, k: int) -> float:
-    places = best_places(scores, k)
-    dense = np.zeros(scores.shape, dtype=np.bool_)
-    wanted = truth.tocoo()
-    dense[wanted.row, wanted.col] = True
-    found = np.take_along_axis(scores, places, axis=1)
-    hits = np.take_along_axis(dense, places, axis=1) & np.isfinite(found)
-    relevant = np.diff(truth.indptr).astype(np.int64)
-    return float(ndcg_each(_falling(hits.shape), Wanted(hits, relevant), k=k).sum())
-
-
-def _falling(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
-    """Scores that keep the columns' order."""
-    return np.broadcast_to(-np.arange(shape[1], dtype=np.float32), shape)
+    """Sum of NDCG at k over users."""
+    ends = truth.indptr.astype(np.int64)
+    gains = discounted_gains(scores, ends, truth.indices.astype(np.int32), k)
+    return float((gains / ideal_gains(np.diff(ends), k=k)).sum())

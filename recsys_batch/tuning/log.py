@@ -129,8 +129,9 @@ class Log:
         weights = self._decayed(past, before, half_life_days)
         items, users = self.items[past], self.users[past]
         popular = np.bincount(items, weights=weights, minlength=self.n_items)
-        regions = np.where(users >= 0, self.regions[users], -1)
-        cells = regions.astype(np.int64) * self.n_items + items
+        regions = np.full(len(users), -1, dtype=np.int64)
+        regions[users >= 0] = self.regions[users[users >= 0]]
+        cells = regions * self.n_items + items
         size = self.n_regions * self.n_items
         some = regions >= 0
         regional = np.bincount(cells[some], weights=weights[some], minlength=size)

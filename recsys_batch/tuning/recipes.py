@@ -45,6 +45,15 @@ class Choice:
     trials: list[dict[str, Any]]
     seconds: float
 
+    def row(self) -> dict[str, Any]:
+        """The choice as columns of `recipes`."""
+        return {
+            "recipe": self.recipe.text(),
+            "reasons": list(self.reasons),
+            "trials": len(self.trials),
+            "seconds": self.seconds,
+        }
+
 
 def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date:
     """The latest day up to which a search looks, for a run that learns up to `cutoff`.
@@ -61,7 +70,7 @@ def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date
     looked = 0
     while (step := min(every_days, max(1, int(looked * (_LONGEST_STEP - 1.0))))) + looked <= days:
         looked += step
-    return first + dt.timedelta(days=looked)
+    return first + dt.timedelta(days=min(looked, days))
 
 
 def choose_recipe(
@@ -152,16 +161,16 @@ def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Sett
 def usual_recipe(settings: Settings, named: Mapping[str, SourceSettings] | None) -> Recipe:
     """What is taken where nothing can be chosen, but for what the settings name."""
     sources = dict(USUAL if named is None else named)
-    weights = dict.fromkeys(sources, 1.0) | USUAL_WEIGHTS
+    weights = {name: USUAL_WEIGHTS.get(name, 1.0) for name in sources}
     if settings.model.weights is not None:
-        weights |= dict.fromkeys(sources, 0.0) | settings.model.weights
+        weights = dict.fromkeys(sources, 0.0) | settings.model.weights
     pinned = _pinned(settings)
     return _checked(
         interest_half_life_days=pinned.get("interest", 90.0),
         popularity_half_life_days=pinned.get("popularity", 14.0),
         seen="allow" if pinned.get("repeats", False) else "exclude",
         sources=sources,
-        weights={name: weights[name] for name in sources},
+        weights=weights,
         per_source=settings.model.per_source,
     )
 

@@ -138,17 +138,18 @@ def test_a_source_without_new_files_for_days(shop):
     assert found["source"] == "events"
 
 
-def test_no_users_left_after_the_filters(shop):
+def test_nothing_that_users_did_weighs_anything(shop):
     before = state(shop)
-    more = ("--landing", shop.landing, "--set", "features.min_user_items=1000")
-    text = "features.min_user_items, features.min_item_users, dataset.weights: no interaction is"
+    weights = [f"dataset.weights.{kind}=0" for kind in ("view", "add_to_cart", "purchase")]
+    more = ("--landing", shop.landing, *(part for each in weights for part in ("--set", each)))
+    text = "features.window_days, dataset.weights: no interaction of "
     fails(8, text, "run", *day(shop.lake), *more)
     assert state(shop) == before
 
 
 def test_a_run_that_the_gate_refuses(shop):
     before = state(shop)
-    more = ("--landing", shop.landing, "--set", "gate.min_coverage=1", "--set", "als.iterations=1")
+    more = ("--landing", shop.landing, "--set", "gate.min_coverage=1")
     fails(6, "the gate kept the champion: ", "run", *day(shop.lake), *more)
     assert state(shop) == before
 
@@ -156,7 +157,7 @@ def test_a_run_that_the_gate_refuses(shop):
 def test_stages_out_of_order_name_what_comes_first(shop):
     before = state(shop)
     text = "no run of 2026-01-09 was opened with these settings and this code; run `recsys-batch va"
-    for stage in ("features", "train", "recommend", "evaluate", "publish", "export"):
+    for stage in ("tune", "features", "train", "recommend", "evaluate", "publish", "export"):
         fails(7, text, stage, *day(shop.lake, date="2026-01-09"))
     assert state(shop) == before
 

@@ -12,16 +12,20 @@ from recsys_batch.edge.entries import store_entries
 from recsys_batch.edge.manifest import DATA, MANIFEST
 from recsys_batch.edge.store import EdgeStore, build_store, store_folder
 from recsys_batch.errors import EdgeError
+from recsys_batch.lake.tables import LIST_ITEM
 
 pytestmark = pytest.mark.spark
 
-ITEMS = "items ARRAY<STRUCT<item_id: STRING, score: FLOAT, source: STRING, reason: STRING>>"
+ITEMS = f"items ARRAY<{LIST_ITEM}>"
 REGIONS = ["Österreich", "zürich", "Zürich", "日本", "Île-de-France", "a b", "DE", "\U0001f30d"]
 USERS = sorted(hashlib.sha256(bytes([number])).hexdigest() for number in range(25))
 
 
-def items(name: str) -> list[tuple[str, float, str, str]]:
-    return [(f"{name}-1", 1.5, "als", f"because of {name}"), (f"{name}-2", 0.25, "popular", "so")]
+def items(name: str) -> list[tuple[object, ...]]:
+    return [
+        (f"{name}-1", 1.5, "als", f"because of {name}", [1.0, 0.5], 1.0),
+        (f"{name}-2", 0.25, "popular", "so", [0.25, 0.0], 0.5),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,8 @@ def test_each_body_is_its_list(found):
         "as_of": "2026-01-02",
         "level": "global",
         "items": [
-            dict(zip(("item_id", "score", "source", "reason"), item, strict=True))
+            # What explains a score, and its propensity, are for analysts and not served.
+            dict(zip(("item_id", "score", "source", "reason"), item[:4], strict=True))
             for item in items("all")
         ],
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs import features, ingest, validate
+from jobs import features, ingest, tune, validate
 from recsys_batch.config import load_settings
 from recsys_batch.job import Job
 from recsys_batch.lake.digests import frame_digest
@@ -50,6 +50,7 @@ def made(job: Job) -> dict[str, tuple[str, int]]:
 def run(job: Job, day: dt.date) -> str:
     of_day = replace(job, day=day)
     opened = validate.run(of_day)
+    tune.run(of_day)
     features.run(of_day)
     return opened.run_id
 

@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from jobs import features as run_features
-from jobs import validate
+from jobs import tune, validate
 from recsys_batch.config import Settings
 from recsys_batch.features.history import day_end
 from recsys_batch.job import Job
@@ -98,6 +98,7 @@ def features(made: Shop, day: dt.date, settings: Settings) -> dict[str, tuple[st
     now = dt.datetime(2026, 1, 10, tzinfo=dt.UTC)
     job = Job(settings=settings, lake=made.lake, landing=None, day=day, now=now)
     validate.run(job)
+    tune.run(job)
     run_features.run(job)
     names = ("interactions", "popularity", "holdout", "users", "items")
     return {name: frame_digest(made.lake.read(name)) for name in names}

@@ -6,26 +6,20 @@ every event that landed is there once.
 
 from __future__ import annotations
 
-import os
 import random
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from recsys_batch.lake.ledger import read_rows
-
-from .children import kill_session
+from .killed_lake import Lake, appears, at, never
 from .soak import TIMES
 
 SEED = 9
 KILLS = 3 if TIMES == 1 else 100
 BATCHES = 14 + 2 * KILLS  # more than are taken between the kills
-CHILD = Path(__file__).with_name("ingest_child.py")
 DATA, COMMITS = "silver/events/**/*.parquet", "silver/events/_delta_log/*.json"
 HEAD = "id,ts,u,i\n"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 * TIMES)]
@@ -48,54 +42,6 @@ def source(tmp_path: Path) -> Path:
     return folder
 
 
-class Lake:
-    """A lake that children write, seen by its files alone."""
-
-    def __init__(self, source: Path, folder: Path) -> None:
-        self.source, self.folder, self.home = source, folder, folder / "lake"
-
-    def start(self) -> subprocess.Popen[bytes]:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "out").open("ab") as out:
-            return subprocess.Popen(
-                [sys.executable, str(CHILD), str(self.source), str(self.folder)],
-                stdout=subprocess.PIPE,
-                stderr=out,
-                start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            )
-
-    def files(self, pattern: str) -> set[str]:
-        return {str(path) for path in self.home.glob(pattern)}
-
-    def kill(self, until: Callable[[], bool]) -> bool:
-        """Start a child and kill it when `until` says so; False where it ended before."""
-        child = self.start()
-        try:
-            assert child.stdout is not None
-            assert child.stdout.readline() == b"ready\n", (self.folder / "out").read_text()[-2000:]
-            while not until():
-                if child.poll() is not None:
-                    assert child.returncode == 0, (self.folder / "out").read_text()[-2000:]
-                    return False
-                time.sleep(0.001)
-        finally:
-            kill_session(child)
-        return True
-
-    def complete(self) -> tuple[list[str], dict[str, int]]:
-        """Event ids that readers see, and the rows of all complete batches by fate."""
-        batches = read_rows(self.home, "batches", status="complete")
-        known = {row["batch_seq"] for row in batches}
-        ids = [r["event_id"] for r in read_rows(self.home, "events") if r["batch_seq"] in known]
-        fates = ("landed", "accepted", "quarantined", "duplicate")
-        return ids, {name: sum(row[name] for row in batches) for name in fates}
-
-    def taken(self) -> list[str]:
-        rows = read_rows(self.home, "batches", status="complete")
-        return sorted(row["file"] for row in rows)
-
-
 def check(lake: Lake) -> None:
     """Every file that was taken is there whole, each of its events once."""
     ids, rows = lake.complete()
@@ -106,16 +52,6 @@ def check(lake: Lake) -> None:
     assert rows["landed"] == rows["accepted"] + rows["quarantined"] + rows["duplicate"]
     assert rows["landed"] == sum(len(lines(int(name[:4]))) for name in taken)
     assert rows["quarantined"] == len(taken)
-
-
-def at(moment: float) -> Callable[[], bool]:
-    return lambda: time.monotonic() > moment
-
-
-def appears(lake: Lake, pattern: str) -> Callable[[], bool]:
-    """Whether a file of the pattern is there that is not there now."""
-    before = lake.files(pattern)
-    return lambda: bool(lake.files(pattern) - before)
 
 
 def test_ingest_killed_anywhere_loses_and_doubles_nothing(source: Path, tmp_path: Path) -> None:
@@ -136,6 +72,6 @@ def test_ingest_killed_anywhere_loses_and_doubles_nothing(source: Path, tmp_path
             kills["data file without a commit"] += 1
         check(lake)
     assert TIMES == 1 or kills["data file without a commit"] > 0, kills
-    assert not lake.kill(lambda: False)
+    assert not lake.kill(never)
     check(lake)
     assert lake.taken() == sorted(path.name for path in source.iterdir())

@@ -29,7 +29,7 @@ from recsys_batch.pipeline import STAGES
 
 SEED = 4
 # Two stages' worth of tables are new on the first day; the second is published over a live first.
-FIRST_DAY = ("ingest", "ingest", "validate", "features", "train")
+FIRST_DAY = ("ingest", "ingest", "validate", "tune", "features", "train")
 SECOND_DAY = ("ingest", "recommend", "evaluate", "publish", "export")
 pytestmark = [pytest.mark.soak, pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES
@@ -21,6 +21,7 @@ from recsys_batch.features.state import Clock, Decay, fold
 from recsys_batch.features.versions import profile_versions
 from recsys_batch.ingest.conservation import Conservation
 from recsys_batch.lake.ledger import read_rows, replace_rows
+from recsys_batch.lake.store import Lake
 
 from .shops import KEY, Shop, shop
 
@@ -330,6 +331,40 @@ def test_a_given_id_counts_once_over_all_days_and_a_bad_line_does_not_use_it_up(
     assert made.rows("events", "event_id", "item_id") == [("1", "a"), ("2", "b"), ("3", "c")]
     counts = {row["file"]: (row["quarantined"], row["duplicate"]) for row in batches(made)}
     assert counts == {"1.csv": (1, 0), "2.csv": (0, 2)}
+
+
+def test_a_given_id_is_looked_for_on_the_days_that_may_hold_it_and_on_no_other(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Shop(spark, tmp_path, shop(fields={"event_id": "id", "item_id": "i"}))
+    head = "id,ts,i\n"
+    for day in range(1, 8):
+        made.take({f"{day}.csv": head + f"{day},2026-01-0{day},a\n-{day},2026-01-0{day},a\n"})
+    opened: list[object] = []
+    read = Lake.read
+
+    def noted(lake: Lake, name: str, **given: object) -> DataFrame:
+        opened.extend(given.get("event_date", ()) if name == "events" else ())
+        return read(lake, name, **given)
+
+    monkeypatch.setattr(Lake, "read", noted)
+    made.take({"8.csv": head + "8,2026-01-07,a\n3,2026-01-08,a\n-3,2026-01-08,a\n8,2026-01-08,a\n"})
+    assert sorted(opened) == [dt.date(2026, 1, day) for day in (3, 7, 8)]
+    assert {row["file"]: row["duplicate"] for row in batches(made)}["8.csv"] == 3
+    assert len(made.rows("events", "event_id")) == 15
+
+
+def test_the_index_of_ids_may_be_lost_and_is_made_again(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    made = Shop(spark, tmp_path, shop(fields={"event_id": "id", "item_id": "i"}))
+    head = "id,ts,i\n"
+    made.take({"1.csv": head + "1,2026-01-01,a\n", "2.csv": head + "2,2026-01-02,a\n"})
+    made.take({"3.csv": head + "3,2026-01-03,a\n"})
+    shutil.rmtree(made.lake.home / "index")
+    made.take({"4.csv": head + "".join(f"{n},2026-01-09,b\n" for n in range(1, 5))})
+    assert {row["file"]: row["duplicate"] for row in batches(made)}["4.csv"] == 3
+    assert made.rows("events", "event_id") == [("1",), ("2",), ("3",), ("4",)]
 
 
 def test_a_killed_batch_is_wiped_and_taken_again(spark: SparkSession, tmp_path: Path) -> None:

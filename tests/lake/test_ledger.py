@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
 from recsys_batch.errors import LakeError
@@ -32,6 +34,25 @@ def test_rows_are_replaced_by_what_owns_them(tmp_path: Path) -> None:
     assert read_rows(tmp_path, "decisions", run_id="c") == []
     replace_rows(tmp_path, "decisions", [], run_id="a")
     assert read_rows(tmp_path, "decisions") == [decision("b", False)]
+
+
+def test_a_table_without_partitions_is_one_file_however_often_it_is_written(tmp_path: Path) -> None:
+    for day in range(20):
+        made = replace(run(), run_id=f"{day}", events=day)
+        store_run(tmp_path, made)
+        store_run(tmp_path, made)
+    assert sorted(row["events"] for row in read_rows(tmp_path, "runs")) == list(range(20))
+    assert len(DeltaTable(str(tmp_path / "gold" / "runs")).file_uris()) == 1
+    replace_rows(tmp_path, "runs", [], run_id="3", horizon=1)
+    replace_rows(tmp_path, "runs", [], run_id="4", horizon=2)
+    assert sorted(row["events"] for row in read_rows(tmp_path, "runs")) == [0, 1, 2, *range(4, 20)]
+
+
+def test_rows_whose_column_is_empty_belong_to_nobody(tmp_path: Path) -> None:
+    replace_rows(tmp_path, "batches", [{"batch_seq": 1, "etag": "a"}, {"batch_seq": 1}])
+    replace_rows(tmp_path, "batches", [{"batch_seq": 2}], batch_seq=1, etag="a")
+    found = [(row["batch_seq"], row["etag"]) for row in read_rows(tmp_path, "batches")]
+    assert sorted(found) == [(1, None), (2, None)]
 
 
 @pytest.mark.spark

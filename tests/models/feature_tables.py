@@ -21,7 +21,7 @@ INTERACTIONS = pa.schema(
         ("last_time", _TIME),
     ]
 )
-USERS = pa.schema([("user_key", pa.string()), ("region", pa.string())])
+USERS = pa.schema([("user_key", pa.string()), ("region", pa.string()), ("cohort", pa.string())])
 ITEMS = pa.schema(
     [
         ("item_id", pa.string()),
@@ -30,6 +30,8 @@ ITEMS = pa.schema(
         ("description", pa.string()),
         ("tags", pa.list_(pa.string())),
         ("recommendable", pa.bool_()),
+        ("price", pa.float64()),
+        ("first_time", _TIME),
     ]
 )
 POPULARITY = pa.schema(
@@ -38,8 +40,9 @@ POPULARITY = pa.schema(
 
 
 def table(schema: pa.Schema, rows: Sequence[Sequence[object]]) -> pa.Table:
-    """Rows as a table."""
-    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    """Rows as a table; what a row does not reach to is null."""
+    full = [(*row, *[None] * (len(schema) - len(row))) for row in rows]
+    columns = list(zip(*full, strict=True)) or [()] * len(schema)
     arrays = [pa.array(each, kind) for each, kind in zip(columns, schema.types, strict=True)]
     return pa.table(arrays, schema=schema)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from models.feature_tables import UNTIL, USERS, items, pairs, popularity, table
+from recsys_batch.lake.tables import TABLES
 from recsys_batch.models.factors import factor_tables
 from recsys_batch.models.sources import AlsSettings
 from recsys_batch.models.training import training
@@ -22,9 +23,12 @@ PEOPLE = table(USERS, [("u", "north"), ("v", None), ("w", None), ("new", None)])
 def test_rows_carry_their_keys_in_order_and_no_rows_of_those_without_history():
     known = training(PAIRS, PEOPLE, items(["d", "c", "a", "b"]), popularity({}), until=UNTIL)
     factors = AlsSettings(factors=3, iterations=4).fit(known.data)
-    found = factor_tables(known, factors)
+    found = factor_tables(known, factors, run_id="r1", part="full")
     users, shop = found["user_factors"], found["item_factors"]
-    assert users.column_names == ["idx", "user_key", "factors"]
+    for name, made in found.items():
+        assert made.column_names == list(TABLES[name].names)
+        assert set(made["run_id"].to_pylist()) == {"r1"}
+        assert set(made["part"].to_pylist()) == {"full"}
     assert users["user_key"].to_pylist() == ["u", "v"]  # w weighs nothing, new did nothing
     assert shop["item_id"].to_pylist() == ["a", "b", "c"]
     assert shop["idx"].to_pylist() == [0, 1, 2]

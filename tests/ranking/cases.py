@@ -11,6 +11,8 @@ from recsys_batch.models.recipes import Recipe
 from recsys_batch.models.sources import AlsSettings, FactorScores, PopularSettings, SourceSettings
 from recsys_batch.models.training import Training, training
 from recsys_batch.ranking.model import RankingModel
+from recsys_batch.ranking.policy import Policy
+from recsys_batch.ranking.ranker import Ranker
 
 
 def trained(
@@ -77,10 +79,16 @@ def row(known: Training, user: str) -> int:
     return known.keys.tolist().index(user.encode())
 
 
-def listed(ranking: RankingModel, user: str | int, n: int) -> list[str]:
+def ranker(ranking: RankingModel, n: int, **rules: object) -> Ranker:
+    """The model under rules, of which there are none unless given."""
+    policy = Policy.model_validate({"version": "1", **rules})
+    return Ranker(ranking, policy, as_of=UNTIL, run_id="run", n=n)
+
+
+def listed(ranking: RankingModel, user: str | int, n: int, **rules: object) -> list[str]:
     """Ids of a user's list."""
     place = user if isinstance(user, int) else row(ranking.trained_on, user)
-    found = ranking.rank(np.array([place]), n=n).items[0]
+    found = ranker(ranking, n, **rules).rank(np.array([place])).items[0]
     return [ranking.trained_on.ids[item] for item in found if item >= 0]
 
 

@@ -2,138 +2,152 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from models.feature_tables import USERS, table
 
-from ranking.cases import catalog
+from ranking.cases import model, ranker, recipe, row, trained
 from recsys_batch.config import EvaluationSettings
-from recsys_batch.evaluation.backtest import backtest
-from recsys_batch.ranking.backtest import backtest_lists, make_holdout
-from recsys_batch.ranking.inputs import ranking_input
+from recsys_batch.evaluation.backtest import backtest, list_depth
+from recsys_batch.models.sources import RegionalSettings
+from recsys_batch.ranking.backtest import Holdout, alone_lists, make_holdout, ranker_lists
+from recsys_batch.ranking.model import RankingModel
 
-pytestmark = pytest.mark.spark
-
-SHOP = catalog(
+A, B, C, D, E = range(5)
+SHOP = trained(
     ["a", "b", "c", "d", "e"],
-    vectors={"a": [1.0], "b": [2.0], "c": [3.0], "d": [4.0]},
-    popular={"a": 1.0, "b": 0.5, "c": 0.25},
+    ("warm", "c", 1.0, "purchase", True, 1),
+    ("other", "a", 1.0, "purchase", True, 1),
+    ("other", "b", 1.0, "view", False, 1),
+    ("absent", "a", 1.0, "purchase", True, 1),
+    users={"warm": None, "other": None, "absent": "north", "idle": "north"},
+    popular={None: {"a": 4.0, "b": 2.0, "c": 1.0}, "north": {"e": 4.0}},
     blocked=["d"],
 )
 WANTED = pa.table(
     {
-        "user_key": ["warm", "warm", "cold", "other", "warm"],
-        "item_id": ["a", "e", "b", "c", "d"],
+        "user_key": ["warm", "warm", "new", "other", "warm", "idle"],
+        "item_id": ["a", "e", "b", "c", "d", "a"],
     }
 )
-TRAINED = [  # user, item, weight, type, seen
-    ("warm", "c", 1.0, "purchase", True),
-    ("other", "a", 1.0, "purchase", True),
-    ("other", "b", 1.0, "view", False),
-    ("absent", "a", 1.0, "purchase", True),
-]
+PEOPLE = table(USERS, [("new", "north"), ("warm", "moon"), ("idle", "north")])
 SETTINGS = EvaluationSettings(k=2, recall_k=4, resamples=100)
+VECTORS = {
+    "users": {"warm": [1.0], "other": [-1.0]},
+    "items": {"a": [1.0], "b": [2.0], "c": [3.0], "d": [4.0]},
+}
 
 
 @pytest.fixture(scope="module")
-def holdout():
-    return make_holdout(WANTED, SHOP)
+def holdout() -> Holdout:
+    return make_holdout(WANTED, PEOPLE, SHOP)
 
 
 @pytest.fixture(scope="module")
-def frames(spark, holdout):
-    """Users of the hold-out with and without factors."""
-    users = spark.createDataFrame(
-        [(user, None) for user in holdout.users.to_pylist()], "user_key STRING, region STRING"
-    )
-    pairs = spark.createDataFrame(
-        TRAINED, "user_key STRING, item_id STRING, weight DOUBLE, event_type STRING, seen BOOLEAN"
-    )
-    factors = spark.createDataFrame(
-        [("warm", [1.0]), ("other", [-1.0])], "user_key STRING, factors ARRAY<FLOAT>"
-    )
-    return {
-        "lists": ranking_input(users, factors, pairs).persist(),
-        "popularity": ranking_input(users, factors.where("false"), pairs).persist(),
-    }
+def shop() -> RankingModel:
+    return made(seen="exclude")
 
 
-def scored(frames, holdout, *, exclude_seen: bool = True):
-    names = ("user_key", "item_id", "seen")
-    columns = list(zip(*[(user, item, seen) for user, item, _, _, seen in TRAINED], strict=True))
-    return backtest(
-        {name: (frame, SHOP) for name, frame in frames.items()},
-        holdout,
-        interactions=pa.table(dict(zip(names, map(list, columns), strict=True))),
-        categories=pa.array(["x", "x", "y", None, "y"]),
-        settings=SETTINGS,
-        exclude_seen=exclude_seen,
-    )
+def made(**changed: object) -> RankingModel:
+    near = {"near": RegionalSettings(prior=1.0)}
+    weights = {"als": 1.0, "popular": 0.0, "near": 0.0}
+    return model(SHOP, recipe(near, weights, newcomers="near", **changed), **VECTORS)
 
 
-def test_the_holdout_is_indexed_by_sorted_users_and_the_catalogs_rows(holdout):
-    assert holdout.users.to_pylist() == ["cold", "other", "warm"]
+def scored(shop, holdout, champion=None):
+    under = partial(ranker, n=list_depth(SETTINGS))
+    return backtest(shop, holdout, under=under, champion=champion, settings=SETTINGS).scores
+
+
+def test_the_holdout_is_of_sorted_users_who_may_be_strangers(holdout):
+    assert holdout.keys.tolist() == [b"idle", b"new", b"other", b"warm"]
+    new = SHOP.stranger("north")
+    assert holdout.rows.tolist() == [row(SHOP, "idle"), new, row(SHOP, "other"), row(SHOP, "warm")]
+    assert holdout.cold.tolist() == [True, True, False, False]
     assert holdout.relevant.toarray().tolist() == [
+        [1, 0, 0, 0, 0],
         [0, 1, 0, 0, 0],
         [0, 0, 1, 0, 0],
         [1, 0, 0, 1, 1],
     ]
 
 
-def test_lists_are_those_that_production_would_make(frames, holdout):
-    lists = backtest_lists(frames["lists"], SHOP, holdout, n=4, exclude_seen=True)
-    a, b, c, e = 0, 1, 2, 4
+def test_a_stranger_of_an_unknown_region_gets_the_list_of_all():
+    wanted = pa.table({"user_key": ["x", "y"], "item_id": ["a", "a"]})
+    found = make_holdout(wanted, table(USERS, [("x", "moon")]), SHOP)
+    assert found.rows.tolist() == [SHOP.stranger(None)] * 2
+
+
+def test_lists_are_those_that_production_makes(shop, holdout):
+    lists = ranker_lists(ranker(shop, 4), holdout.rows)
     assert lists.dtype == np.int32
     assert lists.tolist() == [
-        [a, b, c, e],  # cold: what is popular
-        [b, c, e, -1],  # other: the model turned round, a is seen, d is blocked
-        [b, a, e, -1],  # warm: c is seen, e is not modelled and comes by popularity
+        [E, A, B, C],  # idle: what is popular in the north
+        [E, A, B, C],  # new: the same, as they come from there
+        [E, B, C, -1],  # other: the model turned round, a is seen, d is not on offer
+        [B, A, E, -1],  # warm: c is seen
     ]
+    np.testing.assert_array_equal(lists, ranker(shop, 4).rank(holdout.rows).items)
 
 
-def test_metrics_equal_those_by_hand(frames, holdout):
-    scores = scored(frames, holdout)["lists"]
-    # Of the first two: cold finds b at 2, other finds c at 2, warm finds a at 2 (of three wanted).
+def test_each_source_alone_leaves_out_the_same(shop, holdout):
+    lists = alone_lists(ranker(shop, 4), holdout.rows)
+    assert set(lists) == {"als", "popular", "near"}
+    assert lists["popular"].tolist() == [[A, B, C, E], [A, B, C, E], [B, C, E, -1], [A, B, E, -1]]
+    assert lists["near"][2].tolist() == [B, C, E, -1]  # of no region
+    assert lists["near"][0].tolist() == [E, A, B, C]
+    assert lists["als"][3].tolist() == [B, A, E, -1]
+    assert lists["als"][0].tolist() == [A, B, C, E]  # it knows nothing of them
+
+
+def test_metrics_equal_those_by_hand(shop, holdout):
+    scores = scored(shop, holdout)["lists"]
+    # Of the first two: idle finds a at 2, new and other nothing, warm a at 2 (of three wanted).
     at_two = 1 / np.log2(3)
     ideal = 1 + at_two
-    assert scores.per_user["ndcg"] == pytest.approx([at_two, at_two, at_two / ideal])
-    assert scores.per_user["precision"].tolist() == [0.5, 0.5, 0.5]
-    assert scores.per_user["recall"] == pytest.approx([1, 1, 2 / 3])  # of the first four
-    assert scores.per_user["hit_rate"].tolist() == [1, 1, 1]
-    assert scores.per_user["cold_users"].tolist() == [1, 0, 0]
-    assert scores.means["cold_users"].value == pytest.approx(1 / 3)
-    assert scores.catalogue["coverage"].value == pytest.approx(3 / 5)  # a, b, c
-    assert (scores.users, scores.empty_lists, scores.short_lists) == (3, 0, 0)
+    assert scores.per_user["ndcg"] == pytest.approx([at_two, 0, 0, at_two / ideal])
+    assert scores.per_user["precision"].tolist() == [0.5, 0, 0, 0.5]
+    assert scores.per_user["recall"] == pytest.approx([1, 1, 1, 2 / 3])  # of the first four
+    assert scores.per_user["hit_rate"].tolist() == [1, 0, 0, 1]
+    assert scores.per_user["cold_users"].tolist() == [1, 1, 0, 0]
+    assert scores.means["cold_users"].value == pytest.approx(1 / 2)
+    assert scores.catalogue["coverage"].value == pytest.approx(3 / 5)  # a, b, e
+    assert (scores.users, scores.empty_lists, scores.short_lists) == (4, 0, 0)
 
 
-def test_popularity_knows_no_factors(frames, holdout):
-    lists = backtest_lists(frames["popularity"], SHOP, holdout, n=2, exclude_seen=True)
-    assert lists.tolist() == [[0, 1], [1, 2], [0, 1]]
-    both = scored(frames, holdout)
-    assert both["popularity"].per_user["precision"].tolist() == [0.5, 0.5, 0.5]
-    assert both["popularity"].per_user["ndcg"][2] > both["lists"].per_user["ndcg"][2]
+def test_popularity_each_source_and_another_recipe_stand_beside_the_lists(shop, holdout):
+    assert set(scored(shop, holdout)) == {"lists", "popularity", "als alone", "near alone"}
+    assert set(scored(shop, holdout, champion=shop.recipe)) == set(scored(shop, holdout))
+    champion = shop.recipe.model_copy(update={"weights": {"als": 0.0, "popular": 1.0, "near": 0.0}})
+    found = scored(shop, holdout, champion=champion)
+    # Those with a history get from the champion what is popular, the others the same as ours.
+    for name, theirs in (("popularity", [2, 3]), ("lists", [0, 1])):
+        ndcg = found[name].per_user["ndcg"]
+        assert found["champion"].per_user["ndcg"][theirs].tolist() == ndcg[theirs].tolist()
 
 
-def test_where_repeats_are_allowed_what_was_seen_may_come_again(frames, holdout):
-    lists = backtest_lists(frames["lists"], SHOP, holdout, n=4, exclude_seen=False)
-    assert lists.tolist() == [[0, 1, 2, 4], [0, 1, 2, 4], [2, 1, 0, 4]]
-    assert scored(frames, holdout, exclude_seen=False)["lists"].short_lists == 0
+def test_where_repeats_are_allowed_what_was_seen_may_come_again(holdout):
+    again = made(seen="allow")
+    assert ranker_lists(ranker(again, 4), holdout.rows)[2:].tolist() == [[E, A, B, C], [C, B, A, E]]
+    assert alone_lists(ranker(again, 4), holdout.rows)["popular"][2:].tolist() == [[A, B, C, E]] * 2
+    assert scored(again, holdout)["lists"].short_lists == 0
 
 
-def test_lists_do_not_depend_on_what_is_held_out(frames, holdout):
+def test_lists_do_not_depend_on_what_is_held_out(shop, holdout):
     """The hold-out says for whom lists are made, never what is in them."""
-    swapped = pa.table({"user_key": ["warm", "cold", "other"], "item_id": ["b", "e", "e"]})
-    other = make_holdout(swapped, SHOP)
-    for name in frames:
-        np.testing.assert_array_equal(
-            backtest_lists(frames[name], SHOP, holdout, n=4, exclude_seen=True),
-            backtest_lists(frames[name], SHOP, other, n=4, exclude_seen=True),
-        )
+    swapped = pa.table(
+        {"user_key": ["warm", "new", "other", "idle"], "item_id": ["b", "e", "e", "c"]}
+    )
+    other = make_holdout(swapped, PEOPLE, SHOP)
+    one, two = (ranker_lists(ranker(shop, 4), each.rows) for each in (holdout, other))
+    np.testing.assert_array_equal(one, two)
 
 
-def test_an_empty_holdout_scores_nobody(frames):
-    nobody = make_holdout(WANTED.slice(0, 0), SHOP)
-    empty = {name: frame.where("false") for name, frame in frames.items()}
-    scores = scored(empty, nobody)["lists"]
+def test_an_empty_holdout_scores_nobody(shop):
+    nobody = make_holdout(WANTED.slice(0, 0), PEOPLE, SHOP)
+    scores = scored(shop, nobody)["lists"]
     assert scores.users == 0
     assert np.isnan(scores.means["ndcg"].value)

@@ -22,6 +22,7 @@ SETTINGS = TableSettings.model_validate(
         "found": "Not at all.",
         "k": 5,
         "metrics": ["recall", "ndcg"],
+        "recall_at": [5, 40],
         "published": {"somebody": [0.1, 0.2]},
         "goals": {"ours": [0.01, 1.0], "cosine": [0.01, 0.01]},
         "checks": {
@@ -71,6 +72,9 @@ def test_figures_are_those_of_the_lists_left_behind(table, tmp_path):
     assert figures["recomputed: popularity", "recall"].holds is False
     assert figures["ours, cosine alone", "recall"].goal == 0.01
     assert figures["ours, popular alone", "recall"].goal is None
+    alone = figures["candidates, cosine", "recall@5"].value
+    assert alone == pytest.approx(figures["ours, cosine alone", "recall"].value)
+    assert figures["candidates, merged", "recall@40"].value == pytest.approx(1.0)
     lists = pd.read_parquet(tmp_path / "made" / "lists.parquet")
     recalls = []
     for row in table.rows:

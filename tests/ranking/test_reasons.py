@@ -1,93 +1,110 @@
-"""Reasons name the closest item of the history, by cosine."""
+"""Reasons name what an item is close to, what was done before, or whom it is popular with."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from ranking.cases import catalog, excluded
-from recsys_batch.ranking.blocks import rank_block
-from recsys_batch.ranking.reasons import list_reasons, unit_rows
+from ranking.cases import model, recipe, row, trained
+from recsys_batch.models.sources import PopularSettings, RegionalSettings, RepeatSettings
+from recsys_batch.ranking.model import RankingModel
+from recsys_batch.ranking.reasons import Reasons, unit_rows
 
-SHOP = catalog(
-    ["apple", "bread", "cider", "dates"],
-    vectors={"apple": [9, 0], "bread": [0, 1], "cider": [1, 0.5], "dates": [0.2, 2]},
-    popular={"dates": 1.0, "bread": 0.5},
-    regional={"north": {"bread": 1.0}},
+IDS = ("apple", "bread", "cider", "dates", "eggs")
+VECTORS = {"apple": [9, 0], "bread": [0, 1], "cider": [1, 0.5], "dates": [0.2, 2]}
+SOURCES = {
+    "near": RegionalSettings(),
+    "trending": PopularSettings(half_life_days=3.0),
+    "again": RepeatSettings(),
+}
+HISTORY = (
+    ("anna", "apple", 1.0, "purchase", True, 1),
+    ("anna", "bread", 1.0, "view", False, 1),
+    ("ben", "bread", 1.0, "cancel", False, 1),
+    ("ben", "cider", 1.0, "view", False, 1),
+    ("cem", "eggs", 1.0, "rating", True, 1),
+    ("anna", "cider", 0.0, "purchase", True, 1),  # taken back: no reason for anything
 )
+PEOPLE = {"anna": "north", "ben": None, "cem": "north", "new": "north", "lost": None}
+ALS, POPULAR, NEAR, TRENDING, AGAIN = range(5)
 
 
-def reasons(history: list[str], types: list[str], *, known: bool = True, region=None, taken=()):
-    block = rank_block(
-        SHOP,
-        vectors=np.array([[1.0, 1.0]], dtype=np.float32),
-        known=np.array([known]),
-        regions=[region],
-        exclude=excluded([list(taken)], 4),
-        n=4,
-    )
-    found = list_reasons(
-        SHOP,
-        block,
-        0,
-        directions=unit_rows(SHOP.factors),
-        history=np.array([SHOP.row_of[item] for item in history], dtype=np.int32),
-        types=types,
-        region=region,
-    )
-    return dict(zip((SHOP.ids[row] for row in block.rows[0] if row >= 0), found, strict=True))
+@pytest.fixture(scope="module")
+def shop() -> RankingModel:
+    known = trained(IDS, *HISTORY, users=PEOPLE)
+    return model(known, recipe(SOURCES, newcomers="near"), items=VECTORS)
 
 
-def test_each_item_names_what_lies_closest_to_it():
-    found = reasons(["apple", "bread"], ["purchase", "view"], taken=[0, 1])
+def reasons(shop: RankingModel, user: str | int, **sources: int) -> dict[str, str]:
+    """Reasons of a user's items by the source that each comes from."""
+    known = shop.trained_on
+    place = user if isinstance(user, int) else row(known, user)
+    items = np.array([IDS.index(each) for each in sources], dtype=np.int64)
+    told = Reasons(shop).of(place, items, np.array(list(sources.values())))
+    return dict(zip(sources, told, strict=True))
+
+
+def test_a_personal_item_names_what_lies_closest_to_it(shop):
     # cider points along apple (cosine 0.89), dates along bread (0.995), whatever their lengths.
-    assert found == {
+    assert reasons(shop, "anna", dates=ALS, cider=ALS) == {
         "dates": "because you looked at the bread",
         "cider": "because you bought the apple",
     }
 
 
-def test_what_the_user_had_before_says_so():
-    found = reasons(["apple", "bread"], ["purchase", "rating"])
-    assert found["apple"] == "because you bought it before"
-    assert found["bread"] == "because you rated it before"
-    assert found["cider"] == "because you bought the apple"
+def test_what_the_user_had_before_says_so_whatever_brought_it(shop):
+    assert reasons(shop, "anna", apple=AGAIN, bread=POPULAR) == {
+        "apple": "because you bought it before",
+        "bread": "because you looked at it before",
+    }
+    assert reasons(shop, "cem", eggs=AGAIN) == {"eggs": "because you rated it before"}
+
+
+def test_a_type_without_a_verb_of_its_own_was_a_choice(shop):
+    assert reasons(shop, "ben", dates=ALS) == {"dates": "because you chose the bread"}
 
 
 def test_of_equally_close_items_the_first_is_named():
-    found = reasons(["bread", "cider"], ["cart", "view"], taken=[1, 2])
-    # apple points along cider; to dates bread has cosine 0.995, cider 0.54.
-    assert found == {
-        "apple": "because you looked at the cider",
-        "dates": "because you chose the bread",  # a type without a verb of its own
+    history = [("u", item, 1.0, "purchase", True, 1) for item in ("x", "y")]
+    known = trained(["x", "y", "z"], *history, users={"u": None})
+    twins = model(known, recipe(), items={"x": [1, 0], "y": [2, 0], "z": [3, 0]})
+    assert Reasons(twins).of(0, np.array([2]), np.array([ALS])) == ["because you bought the x"]
+
+
+def test_what_everybody_likes_says_so_to_those_with_a_history_too(shop):
+    assert reasons(shop, "anna", cider=POPULAR, dates=NEAR, eggs=TRENDING) == {
+        "cider": "popular with everyone",
+        "dates": "popular in north",
+        "eggs": "trending",
     }
-    twins = catalog(["x", "y", "z"], vectors={"x": [1, 0], "y": [2, 0], "z": [3, 0]})
-    block = rank_block(
-        twins,
-        vectors=np.array([[1.0, 0.0]], dtype=np.float32),
-        known=np.array([True]),
-        regions=[None],
-        exclude=excluded([[0, 1]], 3),
-        n=1,
-    )
-    found = list_reasons(
-        twins,
-        block,
-        0,
-        directions=unit_rows(twins.factors),
-        history=np.array([0, 1], dtype=np.int32),
-        types=["purchase", "purchase"],
-        region=None,
-    )
-    assert found == ["because you bought the x"]
+    assert reasons(shop, "ben", dates=NEAR) == {"dates": "popular with everyone"}  # of no region
 
 
-def test_without_history_or_model_it_says_whose_list_it_is():
-    assert set(reasons([], []).values()) == {"close to your taste"}
-    found = reasons([], [], known=False, region="north")
-    assert list(found.items())[:2] == [
-        ("bread", "popular in north"),
-        ("dates", "popular with everyone"),
-    ]
+def test_who_has_no_history_is_told_whose_list_it_is(shop):
+    assert reasons(shop, "new", apple=NEAR, eggs=NEAR) == {
+        "apple": "popular in north",
+        "eggs": "popular in north",
+    }
+    known = shop.trained_on
+    assert reasons(shop, known.stranger("north"), apple=NEAR) == {"apple": "popular in north"}
+    for nobody in ("lost", known.stranger(None), known.stranger("moon")):
+        assert reasons(shop, nobody, apple=NEAR, eggs=POPULAR) == {
+            "apple": "popular with everyone",
+            "eggs": "popular with everyone",
+        }
+
+
+def test_an_item_or_history_that_the_factors_do_not_know_names_no_item(shop):
+    assert reasons(shop, "anna", eggs=ALS) == {"eggs": "close to your taste"}
+    assert reasons(shop, "cem", apple=ALS) == {"apple": "close to your taste"}
+
+
+def test_a_reason_names_no_text_of_a_weightless_pair(shop):
+    assert "cider" not in " ".join(reasons(shop, "anna", dates=ALS, eggs=ALS).values())
+
+
+def test_an_empty_list_has_no_reasons(shop):
+    assert reasons(shop, "anna") == {}
 
 
 def test_unit_rows_keep_zero_rows():

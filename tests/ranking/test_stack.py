@@ -11,7 +11,7 @@ from recsys_batch.models.sources import SourceData
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates, gather
 from recsys_batch.ranking.features import candidate_features, feature_names, make_history
-from recsys_batch.ranking.reranker import RerankerSettings, fit_reranker
+from recsys_batch.ranking.reranker import Lesson, RerankerSettings, fit_reranker
 from recsys_batch.ranking.stack import StackSettings, fit_stack
 from recsys_batch.ranking.trial import try_reranker
 from recsys_batch.ranking.validation import Wanted, wanted
@@ -60,18 +60,22 @@ def problem(seed: int, *, popular_is_wanted: bool) -> tuple[Candidates, Wanted, 
 def test_a_re_ranker_that_learns_something_wins_its_trial():
     found, targets, weights = problem(1, popular_is_wanted=True)
     history, rows = make_history(weights), np.arange(USERS)
-    trial, reranker = try_reranker(Blend(("one",), (1.0,)), found, targets, rows, history, SMALL)
+    trial, reranker = try_reranker(
+        Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL
+    )
     assert trial.won
     assert trial.reranker > trial.blend + 0.1
     assert trial.low < trial.reranker - trial.blend < trial.high
-    assert trial.users == USERS // 2
+    assert trial.users == USERS
     assert reranker is not None
 
 
 def test_a_re_ranker_that_has_nothing_to_learn_is_not_used():
     found, targets, weights = problem(2, popular_is_wanted=False)
     history, rows = make_history(weights), np.arange(USERS)
-    trial, reranker = try_reranker(Blend(("one",), (1.0,)), found, targets, rows, history, SMALL)
+    trial, reranker = try_reranker(
+        Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL
+    )
     assert not trial.won
     assert reranker is None
 
@@ -79,7 +83,8 @@ def test_a_re_ranker_that_has_nothing_to_learn_is_not_used():
 def test_the_score_is_blend_plus_correction_and_a_second_fit_gives_equal_bits():
     found, targets, weights = problem(3, popular_is_wanted=True)
     history, rows, blend = make_history(weights), np.arange(USERS), Blend(("one",), (0.7,))
-    one, two = (fit_reranker(blend, found, targets, rows, history, SMALL) for _ in range(2))
+    lesson = Lesson(found, targets, rows, history)
+    one, two = (fit_reranker(blend, [lesson], SMALL) for _ in range(2))
     scores = one.scores(found, rows, history)
     assert scores.tobytes() == two.scores(found, rows, history).tobytes()
     ranked = np.isfinite(scores)
@@ -94,9 +99,8 @@ def test_a_re_ranker_needs_something_wanted():
     found, targets, weights = problem(4, popular_is_wanted=True)
     nothing = Wanted(np.zeros_like(targets.hits), targets.relevant)
     with pytest.raises(ContractError, match="wanted and an unwanted"):
-        fit_reranker(
-            Blend(("one",), (1.0,)), found, nothing, np.arange(USERS), make_history(weights), SMALL
-        )
+        lesson = Lesson(found, nothing, np.arange(USERS), make_history(weights))
+        fit_reranker(Blend(("one",), (1.0,)), [lesson], SMALL)
 
 
 def test_features_by_hand():
@@ -107,11 +111,23 @@ def test_features_by_hand():
     made = candidate_features(found, blended, places, np.array([0]), make_history(weights))
     taste = (np.log(3) + np.log(2)) / 2
     expected = [
-        [2.0, 0.0, 1, 2.0, 0.0, 0.0, np.log(3), 0.0, -taste],
-        [0.5, np.log(2), 0, 0.5, 1.5, np.log(2), np.log(3), np.log(3), np.log(3) - taste],
+        [2.0, 1.5, 0.0, 1, 2.0, 0.0, 1.5, 0.0, np.log(3), 0.0, -taste],
+        [0.5, 0.0, np.log(2), 0, 0.5, 1.5, 0.0, np.log(2), np.log(3), np.log(3), np.log(3) - taste],
     ]
-    np.testing.assert_allclose(made[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(made[0, :, :11], expected, rtol=1e-6)
     assert len(feature_names(("one",))) == made.shape[2]
+
+
+def test_scores_are_told_from_the_twentieth_of_the_candidates_there_are():
+    scores = np.tile(np.arange(30, 0, -1, dtype=np.float32), (2, 1))
+    found = candidates_with(scores)
+    found.items[1, 12:] = -1
+    history = make_history(sparse.csr_matrix(np.ones((2, 30), dtype=np.float32)))
+    places = np.tile(np.arange(30), (2, 1))
+    made = candidate_features(found, scores, places, np.arange(2), history)
+    name = feature_names(("one",)).index("one over its 20th")
+    np.testing.assert_array_equal(made[0, :, name], np.arange(19, -11, -1))
+    np.testing.assert_array_equal(made[1, :12, name], np.arange(11, -1, -1))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +160,7 @@ def test_a_second_fit_gives_the_same_lists(data, stack):
 
 def test_no_more_users_than_allowed_choose(data):
     few = STACK.model_copy(update={"validation": STACK.validation.model_copy(update={"users": 30})})
-    assert fit_stack(data, few).trial.users == 15
+    assert fit_stack(data, few).trial.users == 30
 
 
 def test_given_items_are_ranked_and_no_others(stack):

@@ -71,6 +71,27 @@ def test_the_catalogue_lists_every_item_once(tmp_path: Path) -> None:
     assert max(arrived_later) < "2026-01-07T00:00:00Z"
 
 
+def test_profiles_land_where_they_are_wanted_and_change_nothing_else(tmp_path: Path) -> None:
+    for days, wanted in ((6, False), (6, True), (9, True)):
+        simulate(small(days=days, profiles=wanted), out=tmp_path / f"{days}-{wanted}")
+    plain, whole = (_digests(tmp_path / name / "landing") for name in ("6-False", "6-True"))
+    assert whole.items() - plain.items() == {
+        ("profiles/profiles.csv", whole["profiles/profiles.csv"])
+    }
+    short, long = (
+        pl.read_csv(tmp_path / name / "landing/profiles/profiles.csv")
+        for name in ("6-True", "9-True")
+    )
+    assert long.head(len(short)).equals(short)
+    people = pl.read_parquet(tmp_path / "6-True" / "truth" / "users.parquet")
+    assert short.columns == ["user_id", "region", "birth_year", "consent", "valid_from"]
+    assert short.select("user_id", "region", "consent").equals(
+        people.select("user_id", "region", "consent")
+    )
+    assert short["birth_year"].is_between(1940, 2008).all()
+    assert short["valid_from"].max() <= "2026-01-06T00:00:00Z"
+
+
 def test_truth_can_be_read_back(tmp_path: Path) -> None:
     world = simulate(small(), out=tmp_path).world
     again = read_world(tmp_path)

@@ -20,6 +20,7 @@ from recsys_batch.models.sources.interface import (
     SourceData,
     SourceSettings,
 )
+from recsys_batch.models.sources.local_ease import LocalEaseSettings
 from recsys_batch.models.sources.neighbours import NeighbourSettings
 from recsys_batch.models.sources.popular import PopularSettings, RegionalSettings
 from recsys_batch.models.sources.repeat import RepeatSettings
@@ -31,6 +32,7 @@ AnySource = Annotated[
     | LowPassSettings
     | NeighbourSettings
     | EaseSettings
+    | LocalEaseSettings
     | PopularSettings
     | RegionalSettings
     | RepeatSettings
@@ -48,6 +50,7 @@ __all__ = [
     "FittedSource",
     "IalsSettings",
     "LinearFilterSettings",
+    "LocalEaseSettings",
     "LowPassSettings",
     "NeighbourSettings",
     "PopularSettings",

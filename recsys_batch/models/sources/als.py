@@ -22,7 +22,9 @@ class AlsSettings(SourceSettings):
     kind: Literal["als"] = "als"
     factors: int = Field(64, ge=1, le=512, description="Dimensions of the factors.")
     regularization: float = Field(1.0, ge=0, description="L2 penalty, the same for every row.")
-    alpha: Positive = Field(10.0, description="Confidence of an interaction: 1 + alpha * weight.")
+    alpha: Positive = Field(
+        10.0, description="Confidence of an interaction: alpha * weight, against 1 of others."
+    )
     iterations: int = Field(15, ge=1, description="Sweeps over users and items.")
     seed: int = Field(20260101, ge=0, description="Seed of the initial factors.")
 

@@ -15,7 +15,6 @@ from recsys_batch.ranking.policy.facts import (
     ItemFacts,
     UserFacts,
 )
-from recsys_batch.ranking.policy.items import item_facts
 from recsys_batch.ranking.policy.load import load_policy
 from recsys_batch.ranking.policy.settings import Policy
 
@@ -32,6 +31,5 @@ __all__ = [
     "Policy",
     "UserFacts",
     "compile_policy",
-    "item_facts",
     "load_policy",
 ]

@@ -163,14 +163,10 @@ def compile_policy(policy: Policy, items: ItemFacts, *, as_of: dt.date) -> Compi
             for name, scope in scopes.items()
         }
 
-    age_rows = tuple(
-        (limit, np.flatnonzero(base & resolver.group(limit.group, key=key)).astype(np.int32))
-        for limit, key in zip(
-            policy.safety.ages,
-            (f"safety.ages.{place}.group" for place in range(len(policy.safety.ages))),
-            strict=True,
-        )
-    )
+    age_rows = []
+    for place, limit in enumerate(policy.safety.ages):
+        group = resolver.group(limit.group, key=f"safety.ages.{place}.group")
+        age_rows.append((limit, np.flatnonzero(base & group).astype(np.int32)))
     return CompiledPolicy(
         policy=policy,
         as_of=as_of,
@@ -179,7 +175,7 @@ def compile_policy(policy: Policy, items: ItemFacts, *, as_of: dt.date) -> Compi
         region_masks={region: 1 + place for place, region in enumerate(policy.regions)},
         cohort_rows=rows_out(policy.cohorts, "cohorts"),
         user_rows=rows_out(policy.users, "users"),
-        age_rows=age_rows,
+        age_rows=tuple(age_rows),
         plan=make_plan(policy, items, resolver=resolver, as_of=as_of),
         warnings=tuple(resolver.warnings),
     )

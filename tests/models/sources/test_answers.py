@@ -16,6 +16,7 @@ from recsys_batch.models.sources import (
     EaseSettings,
     IalsSettings,
     LinearFilterSettings,
+    LocalEaseSettings,
     LowPassSettings,
     NeighbourSettings,
     PopularSettings,
@@ -96,14 +97,14 @@ def test_factors_learn_a_checkerboard(settings):
 
 
 def test_als_equals_its_normal_equations_solved_in_full():
-    """With confidence 1 + alpha * weight, as the paper has it: implicit takes alpha * weight."""
+    """With confidence alpha * weight of an interaction, 1 of every other pair."""
     weights = random_weights(3)
     s = AlsSettings(factors=4, iterations=50, regularization=0.5, alpha=3.0)
     fitted, dense = s.fit(SourceData(weights)), weights.toarray().astype(float)
     users = fitted.users.astype(float)
     for item in range(dense.shape[1]):
         liked = dense[:, item] > 0
-        confidence = 1 + s.alpha * dense[:, item]
+        confidence = np.where(liked, s.alpha * dense[:, item], 1.0)
         system = (users.T * confidence) @ users + s.regularization * np.eye(4)
         expected = np.linalg.solve(system, users.T @ (confidence * liked))
         np.testing.assert_allclose(fitted.items[item], expected, rtol=1e-4, atol=1e-5)
@@ -204,6 +205,28 @@ def test_ease_leaves_the_tail_alone():
     scores = EaseSettings(max_items=2, regularization=1.0).fit(TINY).scores(ALL)
     assert (scores[:, [2, 3]] == 0).all()  # three items weigh 2: the first two are modelled
     assert scores[2, 1] > 0
+
+
+def test_local_ease_over_all_items_is_ease():
+    data = SourceData(random_weights(5, users=60))
+    whole = EaseSettings(regularization=4.0, user_exponent=0.5).fit(data).coefficients
+    local = LocalEaseSettings(regularization=4.0, user_exponent=0.5, neighbours=19).fit(data)
+    np.testing.assert_allclose(local.similarities.toarray(), whole, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("exponent", "nearest"), [(0.5, 2), (0.0, 1)])
+def test_local_ease_takes_the_nearest_items_alone(exponent, nearest):
+    """Item 0 shares two users with item 1, whom all five have, and one with item 2, its only one.
+
+    Cosines are 2 / sqrt(5) = .89 and 1 / sqrt(1), each over the same sqrt(2).
+    """
+    dense = np.array([[1, 1, 1], [1, 1, 0], [0, 1, 0], [0, 1, 0], [0, 1, 0]], dtype=np.float32)
+    fitted = LocalEaseSettings(
+        regularization=1.0, user_exponent=0.0, neighbours=1, neighbour_exponent=exponent
+    ).fit(SourceData(sparse.csr_matrix(dense)))
+    expected = np.zeros(3)
+    expected[nearest] = {2: 1 / (1 + 1), 1: 2 / (5 + 1)}[nearest]
+    np.testing.assert_allclose(fitted.similarities.toarray()[:, 0], expected, rtol=1e-6)
 
 
 def test_popularity_decays_by_half_lives():

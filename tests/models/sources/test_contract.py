@@ -24,6 +24,7 @@ SOURCES = {
     "rp3beta": {"kind": "neighbours", "similarity": "rp3beta", "neighbours": 10},
     "ease": {"kind": "ease", "regularization": 5.0},
     "ease of popular items": {"kind": "ease", "regularization": 5.0, "max_items": 12},
+    "local ease": {"kind": "local_ease", "regularization": 5.0, "neighbours": 10},
     "popular": {"kind": "popular"},
     "trending": {"kind": "popular", "half_life_days": 3.0},
     "regional": {"kind": "regional", "prior": 5.0},

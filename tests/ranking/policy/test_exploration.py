@@ -97,3 +97,11 @@ def test_a_list_that_runs_short_is_closed_up() -> None:
     lists = arranged(rules, item_facts(3), [3, 2, 1], n=8)
     assert sorted(lists.rows[0, :3].tolist()) == [0, 1, 2]
     assert (lists.rows[0, 3:] == -1).all() and lists.shortfall.tolist() == [5]
+
+
+def test_what_may_be_drawn_is_kept_for_the_draw() -> None:
+    rules = policy(exploration={"positions": [1, 2], "group": {"items": ["i1"]}})
+    lists = arranged(rules, item_facts(4), [4, 3, 2, 1], n=3)
+    # Item 1 is better than item 2, but it is in the pool of place 1.
+    assert lists.rows.tolist() == [[1, 2, 0]]
+    assert lists.why.tolist() == [[EXPLORATION, RELEVANCE, RELEVANCE]]

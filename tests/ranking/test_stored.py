@@ -1,0 +1,26 @@
+"""Fitted models lie a file a run and part, and only those of the last runs."""
+
+from __future__ import annotations
+
+import os
+
+from recsys_batch.ranking.stored import keep_latest, model_path
+
+
+def test_a_part_has_its_file_whose_name_is_its_own(tmp_path):
+    paths = [model_path(tmp_path, run, part) for run in "ab" for part in ("full", "train")]
+    assert len({path.name for path in paths}) == 4  # Spark ships files by name
+    assert paths[0].parent == paths[1].parent != paths[2].parent
+
+
+def test_the_runs_trained_last_are_kept(tmp_path):
+    for place, run in enumerate(["c", "a", "d", "b"]):
+        for part in ("full", "train"):
+            path = model_path(tmp_path, run, part)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"x")
+        os.utime(path.parent, (place, place))
+    keep_latest(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "fitted").iterdir()) == ["a", "b", "d"]
+    keep_latest(tmp_path)
+    assert model_path(tmp_path, "a", "train").is_file()

@@ -1,0 +1,141 @@
+"""Events to a log: against a plain reading of the events, and equal in any order of rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from features.events import UNTIL, ago, catalogue, events
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recsys_batch.tuning.collect import day_acts, item_facts, make_log
+from recsys_batch.tuning.log import Log
+
+WEIGHTS = {"purchase": 1.0, "view": 0.25, "cancel": -1.0}
+DAY = dt.date(2026, 1, 1)
+FIELDS = (
+    ("user_key", pa.string()),
+    ("item_id", pa.string()),
+    ("event_date", pa.date32()),
+    ("event_type", pa.string()),
+    ("region", pa.string()),
+    ("acts", pa.int64()),
+)
+ACTS = st.lists(
+    st.tuples(
+        st.sampled_from(["aa", "0b", "ff", None]),
+        st.sampled_from(["x", "y", "é"]),
+        st.integers(0, 5).map(lambda day: DAY + dt.timedelta(days=day)),
+        st.sampled_from(["purchase", "view", "cancel", "click"]),
+        st.sampled_from(["north", "süd", None]),
+    )
+)
+ITEMS = pa.table(
+    {
+        "item_id": ["y", "é", "x"],
+        "day": pa.array([DAY, None, DAY + dt.timedelta(days=2)], pa.date32()),
+        "text": ["a coat", None, ""],
+    }
+)
+
+
+def grouped(rows) -> pa.Table:
+    counts: dict[tuple, int] = defaultdict(int)
+    for row in rows:
+        counts[row] += 1
+    columns = list(zip(*((*row, count) for row, count in counts.items()), strict=True))
+    arrays = columns or [()] * len(FIELDS)
+    return pa.table(
+        {name: pa.array(each, kind) for (name, kind), each in zip(FIELDS, arrays, strict=True)}
+    )
+
+
+def made(acts: pa.Table, items: pa.Table = ITEMS, max_acts: int = 1000) -> Log:
+    return make_log(
+        acts,
+        items,
+        weights=WEIGHTS,
+        relevant_types=["purchase"],
+        seen_types=["purchase", "click"],
+        max_acts=max_acts,
+    )
+
+
+@settings(max_examples=100, deadline=None)
+@given(rows=ACTS, data=st.data())
+def test_a_log_is_what_the_events_say_in_any_order(rows, data):
+    log = made(grouped(rows))
+    keys = sorted({row[0] for row in rows if row[0] is not None})
+    assert log.n_users == len(keys)
+    assert log.texts == ("", "a coat", "")  # x, y, é
+    first = (DAY - dt.date(1970, 1, 1)).days
+    assert log.first_days.tolist() == [first + 2, first, 0]
+    expected: dict[tuple, float] = defaultdict(float)
+    for user, item, day, kind, _ in rows:
+        place = -1 if user is None else keys.index(user)
+        number = (day - dt.date(1970, 1, 1)).days
+        flags = (kind == "purchase", kind in {"purchase", "click"})
+        expected[place, "xyé".index(item), number, *flags] += WEIGHTS.get(kind, 0.0)
+    found: dict[tuple, float] = defaultdict(float)
+    columns = (log.users, log.items, log.days, log.relevant, log.seen)
+    for *key, weight in zip(*(each.tolist() for each in (*columns, log.weights)), strict=True):
+        found[tuple(key)] += weight
+    assert found == pytest.approx(expected)
+    for place, key in enumerate(keys):
+        named = [(day, region) for user, _, day, _, region in rows if user == key and region]
+        names = sorted({region for *_, region in rows if region})
+        region = -1 if not named else names.index(max(named)[1])
+        assert log.regions[place] == region
+    moved = grouped(data.draw(st.permutations(rows)))
+    other = made(moved, ITEMS.take([1, 2, 0]))
+    for name in ("users", "items", "days", "weights", "regions", "first_days"):
+        assert getattr(log, name).tobytes() == getattr(other, name).tobytes()
+
+
+def test_of_a_long_log_the_same_share_of_users_is_taken_whole():
+    keys = [f"{number:08x}" for number in range(0, 2**32, 2**24)]
+    rows = [(key, item, DAY, "purchase", None) for key in keys for item in ("x", "y")]
+    log = made(grouped([*rows, (None, "x", DAY, "purchase", None)]), max_acts=128)
+    assert log.n_users == pytest.approx(len(keys) / 4, abs=2)
+    assert len(log.users) == 2 * log.n_users
+    again = made(grouped(rows[::-1]), max_acts=128)
+    assert log.n_users == pytest.approx(again.n_users, abs=1)
+
+
+@pytest.mark.spark
+def test_events_are_counted_by_day_and_items_known_from_their_first(spark):
+    frame = events(
+        spark,
+        {"event_time": ago(3), "title": "Coat", "region": "north"},
+        {"event_time": ago(3), "region": "north"},
+        {"event_time": ago(1), "event_type": "view"},
+        {"event_time": ago(2), "event_type": "impression", "item_id": "shown"},
+        {"event_time": ago(2), "user_key": None, "item_id": "j", "category": "hats"},
+    )
+    acts = day_acts(frame, ["purchase", "view"])
+    day = UNTIL.date()
+    assert {tuple(row) for row in acts.collect()} == {
+        ("u", "i", day - dt.timedelta(days=3), "purchase", "north", 2),
+        ("u", "i", day - dt.timedelta(days=1), "view", None, 1),
+        (None, "j", day - dt.timedelta(days=2), "purchase", None, 1),
+    }
+    stated = catalogue(
+        spark,
+        {"item_id": "i", "valid_from": ago(9), "title": "A coat", "tags": ["new", "wool"]},
+        {"item_id": "ever", "title": "Always"},
+    )
+    found = item_facts(frame, stated)
+    facts = {row["item_id"]: (row["day"], row["text"]) for row in found.collect()}
+    assert facts == {
+        "i": (day - dt.timedelta(days=9), "Coat"),
+        "ever": (None, "Always"),
+        "shown": (day - dt.timedelta(days=2), ""),
+        "j": (day - dt.timedelta(days=2), "hats"),
+    }
+    log = made(acts.toArrow(), found.toArrow())
+    assert log.n_users == 1
+    assert np.isclose(log.weights.sum(), 2 * 1.0 + 0.25 + 1.0)

@@ -1,0 +1,160 @@
+"""From a log to its recipe: when it is chosen, what is kept, and that the future is not read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recsys_batch.errors import ConfigError
+from recsys_batch.models.sources import AlsSettings, PopularSettings, RepeatSettings
+from recsys_batch.tuning.log import Log
+from recsys_batch.tuning.recipes import looked_until
+from recsys_batch.tuning.spaces import USUAL
+from tuning.logs import choose, groceries, log_of
+
+FIRST = dt.date(2026, 1, 1)
+NAMED = {
+    "model.sources": {
+        "again": {"kind": "repeat"},
+        "als": {"kind": "als", "factors": 4, "iterations": 3},
+        "near": {"kind": "neighbours", "neighbours": 10},
+    },
+}
+
+
+def dotted(**overrides: object) -> dict[str, object]:
+    return {key.replace(".", "__"): value for key, value in overrides.items()}
+
+
+def looked(days: int, every_days: int = 7) -> int:
+    cutoff = FIRST + dt.timedelta(days=days)
+    return (looked_until(FIRST, cutoff, every_days=every_days) - FIRST).days
+
+
+@given(days=st.integers(-20, 2000), every=st.integers(1, 30))
+def test_a_search_looks_no_further_than_a_run_learns_and_never_lags_long(days, every):
+    found = looked(days, every)
+    assert found <= days
+    assert days - found < max(1, min(every, days * 0.1)) or days <= 0
+
+
+@given(days=st.integers(-5, 500), more=st.integers(0, 60), every=st.integers(1, 30))
+def test_a_later_run_looks_at_no_less(days, more, every):
+    assert looked(days, every) <= looked(days + more, every)
+
+
+def test_while_the_history_is_short_it_is_looked_at_whenever_it_has_grown_by_a_tenth():
+    assert [looked(days) for days in range(13)] == list(range(13))
+    assert len({looked(days) for days in range(20, 40)}) == 9  # 20, 22, ... 30, 33, 36, 39
+    assert len({looked(days) for days in range(200, 270)}) == 11  # every seven days
+
+
+def test_by_too_few_users_nothing_is_chosen():
+    choice = choose(log_of([(0, 0, day) for day in range(30)], users=1, items=2), 30)
+    assert choice.trials == []
+    assert len(choice.reasons) == 1
+    assert choice.reasons[0].startswith("nothing is chosen by ")
+    assert choice.recipe.sources == USUAL
+    assert choice.recipe.seen == "exclude"
+
+
+def test_an_empty_log_has_the_usual_recipe():
+    assert choose(log_of([], users=0, items=0), 30).recipe.sources == USUAL
+
+
+def test_where_weights_are_named_nothing_is_searched_for():
+    weights = {"again": 2.0, "als": 0.5}
+    given = dotted(**NAMED, **{"model.weights": weights, "recommend.seen": "allow"})
+    choice = choose(groceries(), 42, **given)
+    assert (choice.trials, choice.reasons) == ([], ())
+    made = choice.recipe
+    assert made.weights == {"als": 0.5, "popular": 0.0, "again": 2.0, "near": 0.0}
+    assert made.sources["als"] == AlsSettings(factors=4, iterations=3)
+    assert made.sources["popular"] == PopularSettings()
+    assert made.seen == "allow"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "found"),
+    [
+        ({"model.sources": {"x": {"kind": "oracle"}}}, "oracle"),
+        ({"model.sources": {"x": {"kind": "repeat", "half_life": 3}}}, "x.repeat.half_life"),
+        ({"model.sources": {"als": {"kind": "als", "factors": 0}}}, "als.als.factors"),
+        ({"model.weights": {"unknown": 1.0}}, "must name the same"),
+    ],
+)
+def test_named_sources_that_do_not_fit_are_told(overrides, found):
+    with pytest.raises(ConfigError) as caught:
+        choose(groceries(), 42, **dotted(**overrides))
+    assert found in str(caught.value)
+    assert "model.sources and model.weights" in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def named():
+    return choose(groceries(), 42, **dotted(**NAMED))
+
+
+def test_named_sources_are_kept_and_weighed_by_the_log(named):
+    assert named.recipe.sources["again"] == RepeatSettings()
+    assert named.recipe.seen == "allow"
+    assert max(named.recipe.weights, key=lambda name: named.recipe.weights[name]) == "again"
+    assert sum(named.recipe.weights.values()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_same_log_gives_the_same_recipe_and_reasons(named):
+    again = choose(groceries(), 42, **dotted(**NAMED))
+    assert again.recipe == named.recipe
+    assert again.reasons == named.reasons
+    assert again.trials == named.trials
+
+
+def test_what_is_pinned_is_kept():
+    choice = choose(
+        groceries(),
+        42,
+        **dotted(**NAMED),
+        features__half_life_days=11.0,
+        popularity__half_life_days=None,
+        recommend__seen="exclude",
+    )
+    made = choice.recipe
+    assert (made.interest_half_life_days, made.popularity_half_life_days) == (11.0, None)
+    assert made.seen == "exclude"  # although these people only repeat
+    tried = {trial["settings"]["interest"] for trial in choice.trials}
+    assert tried == {11.0}
+
+
+def with_future(log: Log, until: int, seed: int) -> Log:
+    """The log and, behind it, a future that is another with each seed."""
+    rng = np.random.default_rng(seed)
+    more = 500
+    later = {
+        "users": rng.integers(0, log.n_users, more).astype(np.int32),
+        "items": rng.integers(0, log.n_items, more).astype(np.int32),
+        "days": rng.integers(until, until + 20, more).astype(np.int32),
+        "weights": rng.uniform(0, 9, more).astype(np.float32),
+        "relevant": rng.random(more) < 0.5,
+        "seen": rng.random(more) < 0.5,
+    }
+    past = log.days < until
+    return replace(
+        log,
+        **{name: np.concatenate([getattr(log, name)[past], each]) for name, each in later.items()},
+    )
+
+
+def test_the_days_from_until_on_are_not_looked_at(named):
+    until = 35
+    choices = [
+        choose(with_future(groceries(), until, seed), until, **dotted(**NAMED)) for seed in (1, 2)
+    ]
+    assert choices[0].recipe == choices[1].recipe
+    assert choices[0].reasons == choices[1].reasons
+    assert choices[0].trials == choices[1].trials
+    assert choices[0].trials != named.trials  # which looked seven days further
