@@ -22,8 +22,7 @@ from recsys_batch.features.inputs import Inputs
 from recsys_batch.features.tables import part_ends
 from recsys_batch.ingest.pseudonyms import FILE_VARIABLE, KEY_VARIABLE, load_key
 from recsys_batch.job import Job, opened, timed_stage
-from recsys_batch.lake.arrow import read_table
-from recsys_batch.ranking.backtest import Holdout, make_holdout
+from recsys_batch.ranking.backtest import Holdout, read_holdout
 from recsys_batch.ranking.model import RankingModel, load_model
 from recsys_batch.ranking.ranker import Ranker
 from recsys_batch.ranking.stored import model_path
@@ -167,8 +166,6 @@ def read_day(job: Job) -> Day:
     run, settings = job.open_run(), job.settings
     cutoff = part_ends(job.day, settings)["train"]
     model = load_model(model_path(job.home, run.run_id, "train"))
-    users = read_table(job.home, "users", (c.USER_KEY, c.REGION), run_id=run.run_id, part="full")
-    pairs = read_table(job.home, "holdout", (c.USER_KEY, c.ITEM_ID), run_id=run.run_id)
     until = dt.datetime.combine(cutoff, dt.time(), dt.UTC)
     acts, items = log_tables(Inputs(job.lake, until=until, horizon=run.horizon), settings)
     return Day(
@@ -176,7 +173,7 @@ def read_day(job: Job) -> Day:
         k=settings.evaluation.k,
         horizon_days=settings.evaluation.holdout_days,
         model=model,
-        holdout=make_holdout(pairs, users, model.trained_on),
+        holdout=read_holdout(job.home, run_id=run.run_id, trained_on=model.trained_on),
         log=log_of(acts, items, settings),
         log_keys=sorted(pc.unique(acts[c.USER_KEY].drop_null()).to_pylist()),
         log_ids=sorted(items[c.ITEM_ID].to_pylist()),
