@@ -46,7 +46,7 @@ SOURCE = PROJECT.parent / "shared" / "datasets" / "online_retail" / "by-day"
 DATASET = "online_retail"
 SEED = 11
 STAGES = {"ingest": ingest, "validate": validate, "tune": tune, "features": features}
-# What a run of features needs of a recipe, named: a search is made once a week and is no day's work.
+# A recipe that is named: a search is made once a week and is no day's work.
 NAMED = {
     "features.half_life_days": 90,
     "popularity.half_life_days": 14,

@@ -102,7 +102,7 @@ def withdrawn(landing, spark, tmp_path_factory):
         return job.open_run().run_id
 
     lake = Lake(spark, folder / "lake" / "sample")
-    before = run(DAYS[0], "ingest", "validate", "features")
+    before = run(DAYS[0], "ingest", "validate", "tune", "features")
     key = load_key(create=False)[0]
     bought = lake.read("events").where("event_type = 'purchase' AND event_date > '2026-01-05'")
     held_out = lake.read("holdout", run_id=before).join(bought, "user_key", how="left_semi")
@@ -112,7 +112,7 @@ def withdrawn(landing, spark, tmp_path_factory):
     lines = f"{gone},,no,2026-01-13T09:00:00Z\n{plain},personalization,no,2026-01-13T09:00:00Z\n"
     (consents / "2.csv").write_text(head + lines)
     after = run(DAYS[1], *(stage.name for stage in STAGES))
-    again = run(DAYS[0], "validate", "features")
+    again = run(DAYS[0], "validate", "tune", "features")
     keys = {name: key.user_key(name) for name in (gone, plain, others[0])}
     return lake, (before, after, again), tuple(keys.values()), set(keys)
 
