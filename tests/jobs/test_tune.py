@@ -20,6 +20,7 @@ from recsys_batch.models.recipes import run_recipe
 from recsys_batch.simulator import shop_settings, simulate
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
+DAYS = 24
 OVERRIDES: dict[str, Any] = {
     "evaluation.holdout_days": 2,
     "evaluation.relevant_types": ["view"],
@@ -34,7 +35,7 @@ OVERRIDES: dict[str, Any] = {
 def landed(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Job:
     """A lake that has taken every file, and the job of its last day."""
     folder = tmp_path_factory.mktemp("landed")
-    shop = shop_settings("shop", {"users": 60, "items": 40, "days": 24})
+    shop = shop_settings("shop", {"users": 50, "items": 30, "days": DAYS})
     landing = simulate(shop, out=folder / "shop").landing
     last = max(dt.date.fromisoformat(path.stem) for path in (landing / "events").iterdir())
     job = Job(
@@ -61,57 +62,56 @@ def chosen(job: Job, days: list[dt.date]) -> tuple[dict[dt.date, dict[str, Any]]
     return rows, said
 
 
+@pytest.fixture(scope="module")
+def days(landed: Job) -> list[dt.date]:
+    """The log's first day, and two behind 20 and 21 days of history, of which 20 are looked at."""
+    return [landed.day - dt.timedelta(days=back) for back in (DAYS - 1, 2, 1)]
+
+
+@pytest.fixture(scope="module")
+def forward(landed: Job, days: list[dt.date], tmp_path_factory: pytest.TempPathFactory):
+    """A lake whose days were run in order: its job, the recipes by day, and what was said."""
+    job = copied(landed, tmp_path_factory.mktemp("lakes") / "forward")
+    return (job, *chosen(job, days))
+
+
 def copied(job: Job, to: Path) -> Job:
     shutil.copytree(job.lake.home, to)
     return replace(job, lake=Lake(job.lake.spark, to))
 
 
-def test_days_in_any_order_choose_the_same_and_an_equal_log_is_searched_once(
-    landed: Job, tmp_path: Path
-) -> None:
-    # One log for the first two: history of so many days is looked at anew every other day.
-    days = [landed.day - dt.timedelta(days=back) for back in (3, 2, 0)]
-    forward, said = chosen(copied(landed, tmp_path / "forward"), days)
-    backward, _ = chosen(copied(landed, tmp_path / "backward"), days[::-1])
-    chosen_by = {day: row["recipe_id"] for day, row in forward.items()}
-    searched = [line for line in said if line.startswith("recipe ") and " trials in " in line]
-    holding = [line for line in said if line.endswith(", holds")]
-    assert len(searched) == len(set(chosen_by.values())) == 2
-    assert len(holding) == 1
+def test_days_of_one_log_are_searched_once_and_never_into_the_hold_out(forward, days) -> None:
+    _, rows, said = forward
+    assert rows[days[1]]["recipe_id"] == rows[days[2]]["recipe_id"]
+    assert sum(" trials in " in line for line in said) == 2  # the first day, and one for both
+    assert sum(line.endswith(", holds") for line in said) == 1
     for day in days:
+        assert rows[day]["until"] <= day - dt.timedelta(days=1)
+    assert rows[days[1]]["trials"] > 0
+
+
+def test_the_first_day_of_a_log_has_the_usual_recipe(forward, days) -> None:
+    """The hold-out begins before the log does."""
+    _, rows, said = forward
+    assert rows[days[0]]["trials"] == 0
+    assert "the usual recipe is taken" in said[0]
+
+
+def test_days_in_another_order_choose_the_same(landed, forward, days, tmp_path) -> None:
+    backward, _ = chosen(copied(landed, tmp_path / "backward"), days[:0:-1])
+    for day in days[1:]:
         for name in ("recipe_id", "until", "recipe", "reasons", "trials"):
-            assert forward[day][name] == backward[day][name]
-        assert forward[day]["until"] <= day - dt.timedelta(days=1)  # before the hold-out
-        assert forward[day]["trials"] > 0
-        assert "near alone" not in forward[day]["reasons"]
+            assert forward[1][day][name] == backward[day][name]
 
 
-def test_a_repeat_holds_and_other_settings_or_events_choose_anew(
-    landed: Job, tmp_path: Path
-) -> None:
-    job = copied(landed, tmp_path / "lake")
-    first, _ = chosen(job, [landed.day])
-    again, said = chosen(job, [landed.day])
-    assert again == first
-    assert any(line.endswith("holds") for line in said)
-    (row,) = first.values()
+def test_a_repeat_holds_and_other_settings_choose_anew(forward, days) -> None:
+    job, rows, _ = forward
+    said: list[str] = []
+    row = rows[days[2]]
+    assert tune.run(replace(job, day=days[2], say=said.append)).text() == row["recipe"]
+    assert said == [f"recipe {row['recipe_id']}, chosen by the log up to {row['until']}, holds"]
     assert not (job.home / "tuning" / f"{row['recipe_id']}.jsonl").exists()
     pinned = load_settings("sample", overrides={**OVERRIDES, "recommend.seen": "allow"})
-    other, _ = chosen(replace(job, settings=pinned), [landed.day])
-    (changed,) = other.values()
-    assert changed["recipe_id"] != row["recipe_id"]
-    assert '"seen": "allow"' in changed["recipe"]
-
-
-def test_the_first_day_of_a_log_has_the_usual_recipe(landed: Job, tmp_path: Path) -> None:
-    """The hold-out begins before the log does."""
-    first = (
-        min(row["day"] for row in read_rows(landed.home, "batch_days", table="events"))
-        if (read_rows(landed.home, "batch_days"))
-        else landed.day - dt.timedelta(days=23)
-    )
-    rows, said = chosen(copied(landed, tmp_path / "lake"), [first])
-    (row,) = rows.values()
-    assert row["trials"] == 0
-    assert row["until"] <= first
-    assert any("the usual recipe is taken" in line for line in said)
+    other, _ = chosen(replace(job, settings=pinned), days[2:])
+    assert other[days[2]]["recipe_id"] != row["recipe_id"]
+    assert run_recipe(job.home, other[days[2]]["run_id"]).seen == "allow"

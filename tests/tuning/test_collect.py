@@ -129,7 +129,7 @@ def test_events_are_counted_by_day_and_items_known_from_their_first(spark):
         {"item_id": "ever", "title": "Always"},
     )
     found = item_facts(frame, stated)
-    facts = {row["item_id"]: (row["day"], row["text"]) for row in found.collect()}
+    facts = {row["item_id"]: (row["day"], row["text"].strip()) for row in found.collect()}
     assert facts == {
         "i": (day - dt.timedelta(days=9), "Coat"),
         "ever": (None, "Always"),
