@@ -11,7 +11,7 @@ from scipy import sparse
 
 from benchmarks.quality.lakes import Day
 from benchmarks.quality.report import Row
-from benchmarks.quality.rivals import with_all_sources
+from benchmarks.quality.rivals import COUNTED, with_all_sources
 from recsys_batch.evaluation.accuracy import accuracy
 from recsys_batch.evaluation.intervals import mean_intervals, paired
 from recsys_batch.evaluation.segments import activity_labels
@@ -21,7 +21,8 @@ from recsys_batch.ranking.model import RankingModel
 
 Numbers = npt.NDArray[np.float64]
 Lists = npt.NDArray[np.int32]
-OURS, POPULARITY, ALS = "lists", "popularity", "implicit ALS, tuned"
+OURS, ALS = "lists", "implicit ALS, tuned"
+POPULARITY, PLAIN = "popularity", "popularity, undecayed"
 NEW_ITEM_DAYS = 7  # an item known for fewer days before the cut is a cold one
 POWER_FROM = 20  # items in training from which a user is a power user
 DEPTHS = (100, 500)  # of candidates
@@ -58,6 +59,7 @@ def judge(day: Day, als: RankingModel) -> Judged:
     lists = {
         OURS: ranker_lists(day.under(day.model, n=DEPTHS[0]), rows),
         POPULARITY: alone[POPULAR],
+        PLAIN: alone.pop(COUNTED),
         ALS: ranker_lists(day.under(als, n=DEPTHS[0]), rows),
         **{f"{name} alone": found for name, found in alone.items() if name != POPULAR},
     }
@@ -119,10 +121,10 @@ def rows_of(table: str, days: Sequence[Judged]) -> list[Row]:
                 owners,
                 len(users),
             )
-            for model in (OURS, POPULARITY)
+            for model in (OURS, POPULARITY, PLAIN)
         }
         rows += _against_popularity(table, inside, promised=segment == "new")
-    inside = {(model, recall): figures[model, recall] for model in (OURS, POPULARITY)}
+    inside = {(model, recall): figures[model, recall] for model in (OURS, POPULARITY, PLAIN)}
     rows += _against_popularity(table, inside, promised=True)
     rows += [
         _mean(table, model, metric, values)
@@ -147,7 +149,10 @@ def _against_popularity(
     if np.isnan(figures[OURS, metric]).all():
         return []
     rows = [_mean(table, model, metric, values) for (model, _), values in figures.items()]
-    return [*rows, _less(table, POPULARITY, metric, figures, promised=promised)]
+    rows += [
+        _less(table, rival, metric, figures, promised=promised) for rival in (POPULARITY, PLAIN)
+    ]
+    return rows
 
 
 def _mean(table: str, model: str, metric: str, values: Numbers) -> Row:

@@ -85,7 +85,7 @@ def run(name: str, nature: Nature, *, data: Path, out: Path, say: Say) -> list[R
         users = source_ids(landed.user_ids)
         for day in run_days(nature, landed, Path(folder), say=say):
             judged.append(judge(day, tuned_als(day, say=say)))
-            frames.append(_lists(day, judged[-1], users))
+            frames.append(left_lists(day, judged[-1], users))
             recipes[str(day.cutoff)] = day.model.recipe.summary()
             say(f"scored {len(judged[-1].keys)} users from {day.cutoff} on")
     home = out / name
@@ -95,7 +95,7 @@ def run(name: str, nature: Nature, *, data: Path, out: Path, say: Say) -> list[R
     return rows_of(name, judged)
 
 
-def _lists(day: Day, judged: Judged, users: dict[str, str]) -> pl.DataFrame:
+def left_lists(day: Day, judged: Judged, users: dict[str, str]) -> pl.DataFrame:
     """Our lists in the source's ids: user, item, rank (from 1), and the first day held out."""
     rows, places = np.nonzero(judged.lists >= 0)
     names = np.array([users[key.decode()] for key in judged.keys])

@@ -11,12 +11,13 @@ from scipy import sparse
 
 from benchmarks.quality.lakes import Day, Say
 from recsys_batch.models.recipes import FACTORS, POPULAR
-from recsys_batch.models.sources import AlsSettings
+from recsys_batch.models.sources import AlsSettings, PopularSettings, SourceData
 from recsys_batch.ranking.model import RankingModel
 from recsys_batch.tuning.cuts import horizon_days, temporal_cuts
 from recsys_batch.tuning.spaces import spaces
 from recsys_batch.tuning.trials import Trials
 
+COUNTED = "counted"
 HALF_LIVES = (None, 60.0, 20.0, 7.0)
 FIRST = AlsSettings(factors=32, regularization=10.0, alpha=10.0, iterations=15)
 GRID = [
@@ -35,10 +36,10 @@ def tuned_als(day: Day, *, say: Say) -> RankingModel:
     Users whom it does not know get what is popular.
     """
     until = (day.cutoff - dt.date(1970, 1, 1)).days
-    days = horizon_days(day.log, until=until, days=day.horizon_days)
+    span = until - int(day.log.days.min())
+    days = horizon_days(day.log, until=until, days=min(day.horizon_days, span // 2))
     cuts = temporal_cuts(day.log, until=until, days=days, users=_JUDGES, seed=_SEED)
     trials = Trials(k=day.k, journal=None)
-    span = until - int(day.log.days.min())
     halves = [each for each in HALF_LIVES if each is None or each < span]
     tried = {each: trials.values(FIRST, (each, None), cuts) for each in halves}
     half_life = max(halves, key=lambda each: max(tried[each]))
@@ -95,9 +96,10 @@ def _in_training(day: Day, half_life: float | None) -> sparse.csr_matrix:
 def with_all_sources(day: Day) -> RankingModel:
     """The day's model with every source that its log can feed.
 
-    What the recipe left out is fitted with the settings that its search begins with.
+    What the recipe left out is fitted with the settings that its search begins with; and there is
+    plain popularity, the number of each item's users.
     """
-    model = day.model
+    model, data = day.model, day.model.trained_on.data
     left_out = {
         name: space.start
         for name, space in spaces(day.log).items()
@@ -105,9 +107,12 @@ def with_all_sources(day: Day) -> RankingModel:
     }
     recipe = model.recipe.model_copy(
         update={
-            "sources": model.recipe.sources | left_out,
-            "weights": model.recipe.weights | dict.fromkeys(left_out, 0.0),
+            "sources": model.recipe.sources | left_out | {COUNTED: PopularSettings()},
+            "weights": model.recipe.weights | dict.fromkeys([*left_out, COUNTED], 0.0),
         }
     )
-    fitted = {name: each.fit(model.trained_on.data) for name, each in left_out.items()}
-    return RankingModel(recipe, model.trained_on, {**model.sources, **fitted})
+    fitted = {name: each.fit(data) for name, each in left_out.items()}
+    plain = _in_training(day, None)
+    counts = np.bincount(plain.indices, minlength=plain.shape[1]).astype(np.float32)
+    counted = {COUNTED: PopularSettings().fit(SourceData(plain, popularity=counts))}
+    return RankingModel(recipe, model.trained_on, {**model.sources, **fitted, **counted})

@@ -4,9 +4,10 @@
     python -m benchmarks.quality.run --table gowalla
 
 For each table `TABLE.yaml` beside this file holds the model; its hyperparameters were found on a
-validation split of the training data. The lists that were scored are left in
-``benchmarks/out/TABLE/lists.parquet`` (user, item, rank, in the source's ids), and the report is
-made of all tables that have been run.
+validation split of the training data. The tables of `benchmarks.quality.natures` have none: there
+the shipped pipeline chooses by itself, in a Spark session of its own. The lists that were scored
+are left in ``benchmarks/out/TABLE/lists.parquet`` (user, item, rank, in the source's ids), and the
+report is made of all tables that have been run.
 """
 
 from __future__ import annotations

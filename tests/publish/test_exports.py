@@ -13,6 +13,7 @@ from deltalake import DeltaTable
 
 from recsys_batch.errors import PublicationError
 from recsys_batch.lake.store import Lake
+from recsys_batch.lake.tables import TABLES
 from recsys_batch.publish.exports import (
     MANIFEST,
     copy_exports,
@@ -22,13 +23,13 @@ from recsys_batch.publish.exports import (
 )
 
 DETAILS = {"publication_id": "p1", "digests": {"topn_user": "abc"}}
-LISTED = [("a", 1.5, "als", "because"), ("b", 0.5, "x", None)]
+LISTED = [("a", 1.5, "als", "because", [1.0, 0.5], 1.0), ("b", 0.5, "x", None, [0.5], 0.25)]
+FIELDS = ("item_id", "score", "source", "reason", "parts", "propensity")
 ROWS = [
     ("p1", user, region, LISTED)
     for user, region in zip(("u1", "u2", "ü"), ("north", "north", None), strict=True)
 ]
-SCHEMA = """publication_id STRING, user_key STRING, region STRING,
-items ARRAY<STRUCT<item_id: STRING, score: FLOAT, source: STRING, reason: STRING>>"""
+SCHEMA = TABLES["topn_user"].ddl
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +78,7 @@ def test_readers_without_spark_agree(written):
             "publication_id": "p1",
             "user_key": user,
             "region": region,
-            "items": [
-                dict(zip(("item_id", "score", "source", "reason"), item, strict=True))
-                for item in items
-            ],
+            "items": [dict(zip(FIELDS, item, strict=True)) for item in items],
         }
         for _, user, region, items in ROWS
     ]

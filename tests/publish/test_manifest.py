@@ -10,6 +10,7 @@ from recsys_batch.errors import PublicationError
 from recsys_batch.lake.ledger import replace_rows
 from recsys_batch.lake.runs import Run
 from recsys_batch.lake.store import Lake
+from recsys_batch.lake.tables import TABLES
 from recsys_batch.publish.manifest import (
     live_of_later_day,
     manifests,
@@ -20,20 +21,17 @@ from recsys_batch.publish.manifest import (
 from recsys_batch.publish.pointer import move_current
 
 RUN = Run("2026-01-02-abc", dt.date(2026, 1, 2), 4, "events", 100, "config", "code")
-ITEMS = "items ARRAY<STRUCT<item_id: STRING, score: FLOAT, source: STRING, reason: STRING>>"
 MADE = {"recipe": {"factors": 8}, "metrics": {"ndcg@10": 0.25}}
 
 
 def put(lake: Lake, *, first: str = "a", run: Run = RUN) -> None:
     """Three user lists and two fallback lists of a run."""
-    listed = [(first, 1.5, "als", None), ("b", 0.5, "popular", "popular with everyone")]
+    popular = ("b", 0.5, "popular", "popular with everyone", [0.5], 1.0)
+    listed = [(first, 1.5, "als", None, [1.5], 1.0), popular]
     users = [(run.run_id, user, "north", listed) for user in ("u1", "u2", "u3")]
     segments = [(run.run_id, "global", None, listed), (run.run_id, "region", "süd", listed)]
-    for table, rows, schema in (
-        ("topn_user", users, f"publication_id STRING, user_key STRING, region STRING, {ITEMS}"),
-        ("topn_segment", segments, f"publication_id STRING, level STRING, segment STRING, {ITEMS}"),
-    ):
-        frame = lake.spark.createDataFrame(rows, schema)
+    for table, rows in (("topn_user", users), ("topn_segment", segments)):
+        frame = lake.spark.createDataFrame(rows, TABLES[table].ddl)
         lake.replace(table, frame, publication_id=run.run_id)
 
 
