@@ -142,7 +142,7 @@ def test_nothing_that_users_did_weighs_anything(shop):
     before = state(shop)
     weights = [f"dataset.weights.{kind}=0" for kind in ("view", "add_to_cart", "purchase")]
     more = ("--landing", shop.landing, *(part for each in weights for part in ("--set", each)))
-    text = "features.window_days, dataset.weights: no interaction of "
+    text = "of a user who consented and of a type that weighs anything (no type does)"
     fails(8, text, "run", *day(shop.lake), *more)
     assert state(shop) == before
 
