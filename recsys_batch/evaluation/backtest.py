@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from recsys_batch.config import EvaluationSettings
 from recsys_batch.evaluation.report import BASELINE
@@ -56,13 +57,9 @@ def backtest(
         The recipe that is live, to be fitted on the same where it is another one.
 
     """
-    ranker, trained_on = under(model), model.trained_on
-    alone = alone_lists(ranker, holdout.rows)
-    lists = {BASELINE: alone.pop(POPULAR), "lists": ranker_lists(ranker, holdout.rows)}
-    if champion is not None and champion != model.recipe:
-        theirs = under(fit_model(trained_on, champion))
-        lists["champion"] = ranker_lists(theirs, holdout.rows)
-    lists |= {f"{name} alone": found for name, found in alone.items()}
+    with threadpool_limits(limits=1, user_api="blas"):  # as the tasks that make lists
+        lists = _lists(model, holdout, under=under, champion=champion)
+    trained_on, available = model.trained_on, under(model).available(holdout.rows)
     weights = trained_on.data.weights
     scores = {
         name: evaluate(
@@ -74,11 +71,27 @@ def backtest(
             n_items=weights.shape[1],
             training_users=int((np.diff(weights.indptr) > 0).sum()),
             cold_users=holdout.cold,
-            expected_lengths=np.minimum(list_depth(settings), ranker.available(holdout.rows)),
+            expected_lengths=np.minimum(list_depth(settings), available),
         )
         for name, found in lists.items()
     }
     return Backtest(lists, scores)
+
+
+def _lists(
+    model: RankingModel,
+    holdout: Holdout,
+    *,
+    under: Callable[[RankingModel], Ranker],
+    champion: Recipe | None,
+) -> dict[str, npt.NDArray[np.int32]]:
+    ranker = under(model)
+    alone = alone_lists(ranker, holdout.rows)
+    lists = {BASELINE: alone.pop(POPULAR), "lists": ranker_lists(ranker, holdout.rows)}
+    if champion is not None and champion != model.recipe:
+        theirs = under(fit_model(model.trained_on, champion))
+        lists["champion"] = ranker_lists(theirs, holdout.rows)
+    return lists | {f"{name} alone": found for name, found in alone.items()}
 
 
 def list_depth(settings: EvaluationSettings) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from threadpoolctl import threadpool_limits
 
 from recsys_batch.config import Settings
 from recsys_batch.errors import ConfigError
@@ -18,7 +19,7 @@ from recsys_batch.models.sources import AnySource, SourceSettings
 from recsys_batch.tuning.cuts import horizon_days, temporal_cuts
 from recsys_batch.tuning.log import Log
 from recsys_batch.tuning.search import Search
-from recsys_batch.tuning.spaces import USUAL, USUAL_WEIGHTS, spaces
+from recsys_batch.tuning.spaces import USUAL, USUAL_NEWCOMERS, USUAL_WEIGHTS, spaces
 from recsys_batch.tuning.trials import HalfLife, Trials
 
 _LONGEST_STEP = 1.1  # a tenth more history is looked at anew
@@ -95,6 +96,18 @@ def choose_recipe(
     ConfigError
         `model.sources` or `model.weights` do not fit.
     """
+    with threadpool_limits(limits=1, user_api="blas"):  # equal bits on any number of cores
+        return _choice(log, until=until, settings=settings, journal=journal, say=say)
+
+
+def _choice(
+    log: Log,
+    *,
+    until: dt.date,
+    settings: Settings,
+    journal: Path | None,
+    say: Callable[[str], None],
+) -> Choice:
     began = time.perf_counter()
     named = _named_sources(settings)
     day = (until - dt.date(1970, 1, 1)).days
@@ -171,6 +184,7 @@ def usual_recipe(settings: Settings, named: Mapping[str, SourceSettings] | None)
         seen="allow" if pinned.get("repeats", False) else "exclude",
         sources=sources,
         weights=weights,
+        newcomers=USUAL_NEWCOMERS if USUAL_NEWCOMERS in sources else POPULAR,
         per_source=settings.model.per_source,
     )
 

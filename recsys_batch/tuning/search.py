@@ -29,6 +29,7 @@ from recsys_batch.tuning.spaces import INTEREST, POPULARITY, Space
 from recsys_batch.tuning.trials import HalfLife, Trials
 
 _FEW = 30
+_TIES = 0.005  # least weight of popularity
 _BROUGHT = 100  # candidates of a source that are re-ranked
 _JUDGED = 50  # and those by which weights are chosen: NDCG sees the first alone
 _TELLING = 0.02  # share of all weights below which a source is not worth fitting
@@ -158,11 +159,12 @@ class Search:
         targets = Wanted(hits, np.concatenate([each.targets.relevant for each in near]))
         settings = BlendSettings(k=self.k, max_trials=150, bags=10, lowest=0.0)
         fitted = fit_blend(found, targets, settings)
-        total = sum(fitted.blend.weights)
-        shares = {
-            name: weight / total if weight >= _TELLING * total else 0.0
-            for name, weight in zip(names, fitted.blend.weights, strict=True)
-        }
+        edge = _TELLING * sum(fitted.blend.weights)
+        told = zip(names, fitted.blend.weights, strict=True)
+        telling = {name: weight if weight >= edge else 0.0 for name, weight in told}
+        # What the sources leave equal stands in the order of popularity, not of item ids.
+        telling[POPULAR] = max(telling[POPULAR], _TIES * sum(telling.values()))
+        shares = {name: weight / sum(telling.values()) for name, weight in telling.items()}
         best = max(fitted.singles, key=lambda each: fitted.singles[each])
         self.say(
             f"together {fitted.validation:.4f}, {best} alone {fitted.singles[best]:.4f}: weights "

@@ -31,8 +31,10 @@ USUAL: dict[str, SourceSettings] = {
     "low_pass": LowPassSettings(factors=32),
     "als": AlsSettings(factors=32, regularization=1.0, alpha=10.0, iterations=15),
     "popular": PopularSettings(),
+    "regional": RegionalSettings(),
 }
-USUAL_WEIGHTS = {"low_pass": 1.0, "als": 0.5, "popular": 0.3}
+USUAL_WEIGHTS = {"low_pass": 1.0, "als": 0.5, "popular": 0.3, "regional": 0.0}
+USUAL_NEWCOMERS = "regional"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,12 @@ EVENTS = (
 LISTS = "user_key string, items array<struct<item_id: string, score: float>>"
 
 
+def available(spark, *, fewer: dict[int, int] | None = None):
+    """Five items for each of five users, or fewer."""
+    rows = [(key(user), (fewer or {}).get(user, 5)) for user in range(5)]
+    return spark.createDataFrame(rows, "user_key string, available long")
+
+
 def key(number: int) -> str:
     return f"{number:064x}"
 
@@ -285,7 +291,8 @@ def test_facts_by_hand(spark, catalogue):
         ],
         LISTS,
     )
-    facts = topn_facts(lists, n=4, recommendable=items, seen=seen)
+    left = available(spark, fewer={1: 3})
+    facts = topn_facts(lists, n=4, available=left, recommendable=items, seen=seen)
     assert tuple(facts.columns) == TOPN_FACTS
     assert {tuple(row) for row in facts.collect()} == {
         # n_items, n_expected, n_distinct, n_blocked, n_seen, n_unsorted, n_bad_scores
@@ -296,9 +303,9 @@ def test_facts_by_hand(spark, catalogue):
         (key(4), 0, 4, 0, 0, 0, 0, 0),
     }
     shown = spark.createDataFrame([(key(1), [("a", 2.0), ("c", 1.0), ("z", 0.5)])], LISTS)
-    (row,) = topn_facts(shown, n=4, recommendable=items, seen=seen).collect()
+    (row,) = topn_facts(shown, n=4, available=left, recommendable=items, seen=seen).collect()
     assert (row.n_seen, row.n_blocked) == (1, 1)  # z is seen too, but blocked already
-    (row,) = topn_facts(shown, n=4, recommendable=items).collect()
+    (row,) = topn_facts(shown, n=4, available=available(spark), recommendable=items).collect()
     assert (row.n_seen, row.n_expected) == (0, 4)
 
 
@@ -308,10 +315,11 @@ def test_finished_lists(spark, catalogue):
         (key(1), [("c", 3.0), ("d", 2.0), ("e", 1.0)]),
         (key(2), [("a", 2.0), ("b", 1.0), ("c", 0.0)]),
     ]
-    good = topn_facts(spark.createDataFrame(rows, LISTS), n=3, recommendable=items, seen=seen)
+    told = {"available": available(spark, fewer={1: 3}), "recommendable": items, "seen": seen}
+    good = topn_facts(spark.createDataFrame(rows, LISTS), n=3, **told)
     assert validate(good, topn_suite(users=2), name="topn_user", run_id="r1").passed
     rows += [(key(3), [("a", 2.0), ("a", 1.0)]), (key(3), [("x", float("inf"))])]
-    bad = topn_facts(spark.createDataFrame(rows, LISTS), n=3, recommendable=items, seen=seen)
+    bad = topn_facts(spark.createDataFrame(rows, LISTS), n=3, **told)
     verdict = validate(bad, topn_suite(users=3), name="topn_user", run_id="r1")
     assert failed(verdict) == {
         None,

@@ -45,7 +45,7 @@ def test_show_falls_back_for_whom_it_does_not_know(shop):
     assert shown(shop, "a stranger")["level"] == "global"
     north = shown(shop, "a stranger", "--region", "north")
     assert north["level"] == "region"
-    assert {item["reason"] for item in north["items"]} == {"popular with everyone"}
+    assert {item["reason"] for item in north["items"]} == {"popular in north"}
     assert shown(shop, "a stranger", "--region", "nowhere")["level"] == "global"
 
 
