@@ -29,7 +29,7 @@ def _customers(folder: Path) -> Iterable[str]:
 
 def _viewers(folder: Path) -> Iterable[str]:
     read = pl.read_csv(folder / "u.data", separator="\t", has_header=False, infer_schema=False)
-    return read["column_1"].unique()
+    return read.to_series(0).unique()
 
 
 NATURES = {

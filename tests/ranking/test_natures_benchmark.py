@@ -63,6 +63,12 @@ def test_natures_set_nothing_by_hand():
         assert bool(nature.preset) != bool(nature.files)
 
 
+@pytest.mark.realdata
+@pytest.mark.parametrize(("name", "users"), [("online_retail", 4372), ("movielens_time", 943)])
+def test_every_user_of_the_real_files_can_be_named(datasets, tmp_path, name, users):
+    assert len(set(NATURES[name].landed(datasets, tmp_path).user_ids)) == users
+
+
 @pytest.fixture(scope="module")
 def day(spark, shop) -> Day:
     """What the shop's second day left."""
