@@ -44,7 +44,7 @@ check: $(STAMP)  ## Lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench-quality: $(STAMP)  ## Public tables beside what others published: half an hour
+bench-quality: $(STAMP)  ## Public tables and logs of different nature, beside others: an hour or more
 	@$(ACTIVE) $(BIN)/python -m benchmarks.quality.run $(ARGS)
 
 doctor:  ## Say what this machine lacks, and the fix
