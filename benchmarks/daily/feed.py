@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from pyspark.sql import SparkSession
 
+from benchmarks.processor import processor_seconds
 from benchmarks.report import Figure, write_report
 from jobs import features, ingest, tune, validate
 from recsys_batch import columns as c
@@ -160,18 +160,6 @@ def conservation(home: Path) -> Conservation:
     rows = read_rows(home, "batches", status="complete")
     names = (c.LANDED, c.ACCEPTED, c.QUARANTINED, c.DUPLICATE)
     return Conservation(len(rows), *(sum(row[name] for row in rows) for name in names))
-
-
-def processor_seconds() -> float:
-    """Seconds of processors that this process, its JVM and its workers have taken so far."""
-    total = 0.0
-    own = psutil.Process()
-    for process in (own, *own.children(recursive=True)):
-        try:
-            total += sum(process.cpu_times()[:4])
-        except psutil.NoSuchProcess:  # its parent counts what it took
-            continue
-    return total
 
 
 def flatness(totals: Sequence[float]) -> float:
