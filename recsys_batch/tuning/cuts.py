@@ -14,8 +14,7 @@ from recsys_batch.tuning.log import Bools, Log
 
 _BLOCK_USERS = 256
 _MOST_CUTS = 4
-_MOST_OF_FEW = 8  # cuts of single days, or of so few users that each is cheap
-_FEW_USERS = 500
+_MOST_DAYS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,8 +80,8 @@ class Cut:
 def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> list[Cut]:
     """The latest cuts whose hold-outs of `days` days together have `users` users.
 
-    Earlier cuts are added until there are so many, up to four (of single days, and while they have
-    fewer than 500 users, eight), as long as each has at least as many days before it as after it.
+    Earlier cuts are added until there are so many, up to four (of single days eight), as long as
+    each has at least as many days before it as after it.
 
     Parameters
     ----------
@@ -92,11 +91,10 @@ def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> 
         Users wanted in all; of a cut that has more, so many are drawn.
     """
     cuts: list[Cut] = []
-    judges = 0
     first = int(log.days.min(initial=until))
-    for number in range(_MOST_OF_FEW):
+    for number in range(_MOST_DAYS if days == 1 else _MOST_CUTS):
         at = until - days * (number + 1)
-        if at - first < days or (number >= _MOST_CUTS and days > 1 and judges >= _FEW_USERS):
+        if at - first < days:
             break
         truth = log.wanted(at, at + days)
         touched = np.unique(log.users[(log.days < at) & (log.weights > 0)])
@@ -111,8 +109,7 @@ def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> 
         seen = log.seen_before(at)[rows]
         allow = log.known_items(at)
         cuts.append(Cut(log, at, rows, truth[rows], seen, allow, new, truth[new]))
-        judges += len(rows)
-        if judges >= users:
+        if sum(len(cut.rows) for cut in cuts) >= users:
             break
     return cuts
 

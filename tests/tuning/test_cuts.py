@@ -46,15 +46,6 @@ def test_users_judge_who_were_known_before_and_wanted_something_after(rows, unti
     assert all(sum(len(cut.rows) for cut in cuts[:place]) < users for place in range(len(cuts)))
 
 
-@pytest.mark.parametrize(("users", "cuts"), [(10, 8), (125, 4), (101, 5), (600, 2)])
-def test_few_users_are_judged_by_more_cuts(users, cuts):
-    log = log_of(
-        [(user, 0, day) for user in range(users) for day in range(30)], users=users, items=1
-    )
-    found = temporal_cuts(log, until=30, days=2, users=1000, seed=1)
-    assert len(found) == cuts
-
-
 @settings(max_examples=60, deadline=None)
 @given(rows=ACTS, until=st.integers(1, 42), moved=st.data())
 def test_what_happens_after_is_not_looked_at(rows, until, moved):
