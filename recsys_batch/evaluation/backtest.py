@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -55,43 +56,28 @@ def backtest(
         Puts a model under the run's rules, for lists of `list_depth` items.
     champion
         The recipe that is live, to be fitted on the same where it is another one.
-
     """
+    ranker, trained_on = under(model), model.trained_on
     with threadpool_limits(limits=1, user_api="blas"):  # as the tasks that make lists
-        lists = _lists(model, holdout, under=under, champion=champion)
-    trained_on, available = model.trained_on, under(model).available(holdout.rows)
+        alone = alone_lists(ranker, holdout.rows)
+        lists = {BASELINE: alone.pop(POPULAR), "lists": ranker_lists(ranker, holdout.rows)}
+        if champion is not None and champion != model.recipe:
+            theirs = under(fit_model(trained_on, champion))
+            lists["champion"] = ranker_lists(theirs, holdout.rows)
+    lists |= {f"{name} alone": found for name, found in alone.items()}
     weights = trained_on.data.weights
-    scores = {
-        name: evaluate(
-            found,
-            holdout.relevant,
-            settings=settings,
-            item_popularity=np.bincount(weights.indices, minlength=weights.shape[1]),
-            item_categories=trained_on.categories.astype(np.int64),
-            n_items=weights.shape[1],
-            training_users=int((np.diff(weights.indptr) > 0).sum()),
-            cold_users=holdout.cold,
-            expected_lengths=np.minimum(list_depth(settings), available),
-        )
-        for name, found in lists.items()
-    }
-    return Backtest(lists, scores)
-
-
-def _lists(
-    model: RankingModel,
-    holdout: Holdout,
-    *,
-    under: Callable[[RankingModel], Ranker],
-    champion: Recipe | None,
-) -> dict[str, npt.NDArray[np.int32]]:
-    ranker = under(model)
-    alone = alone_lists(ranker, holdout.rows)
-    lists = {BASELINE: alone.pop(POPULAR), "lists": ranker_lists(ranker, holdout.rows)}
-    if champion is not None and champion != model.recipe:
-        theirs = under(fit_model(model.trained_on, champion))
-        lists["champion"] = ranker_lists(theirs, holdout.rows)
-    return lists | {f"{name} alone": found for name, found in alone.items()}
+    score = partial(
+        evaluate,
+        truth=holdout.relevant,
+        settings=settings,
+        item_popularity=np.bincount(weights.indices, minlength=weights.shape[1]),
+        item_categories=trained_on.categories.astype(np.int64),
+        n_items=weights.shape[1],
+        training_users=int(model.known.sum()),
+        cold_users=holdout.cold,
+        expected_lengths=np.minimum(list_depth(settings), ranker.available(holdout.rows)),
+    )
+    return Backtest(lists, {name: score(found) for name, found in lists.items()})
 
 
 def list_depth(settings: EvaluationSettings) -> int:

@@ -20,11 +20,12 @@ def factor_tables(
     weights = trained_on.data.weights
     users = np.flatnonzero(np.diff(weights.indptr) > 0)
     items = np.flatnonzero(np.bincount(weights.indices, minlength=weights.shape[1]))
-    keys = pa.array(np.char.decode(trained_on.keys[users], "ascii"), pa.string())
     ids = pa.array(trained_on.ids, pa.string()).take(pa.array(items))
     owned = {c.RUN_ID: run_id, c.PART: part}
     return {
-        "user_factors": _table(owned, c.USER_KEY, keys, factors.users[users]),
+        "user_factors": _table(
+            owned, c.USER_KEY, trained_on.user_keys(users), factors.users[users]
+        ),
         "item_factors": _table(owned, c.ITEM_ID, ids, factors.items[items]),
     }
 

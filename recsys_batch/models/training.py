@@ -74,6 +74,10 @@ class Training:
     seen: sparse.csr_matrix
     region_names: tuple[str, ...]
 
+    def user_keys(self, rows: npt.NDArray[np.integer]) -> pa.StringArray:
+        """Keys of some users who are no strangers."""
+        return pa.array(np.char.decode(self.keys[rows], "ascii"), pa.string())
+
     def stranger(self, region: str | None) -> int:
         """The row of a user of whom nothing is known but the region."""
         known = region in self.region_names
@@ -144,7 +148,7 @@ def training(
             zero_copy_only=False
         ),
         recommendable=items[c.RECOMMENDABLE].to_numpy(zero_copy_only=False).astype(bool),
-        categories=_coded(items[c.CATEGORY], categories),
+        categories=coded(items[c.CATEGORY], pa.array(categories, pa.string())),
         category_names=tuple(categories),
         prices=pc.fill_null(items[c.PRICE], np.nan).to_numpy(),
         item_days=_days_before(items[c.FIRST_TIME], until),
@@ -190,9 +194,9 @@ def _csr(
     return sparse.csr_matrix((values, columns.astype(np.int32), ends), shape=shape)
 
 
-def _coded(column: pa.ChunkedArray, names: list[str]) -> npt.NDArray[np.int32]:
+def coded(column: pa.ChunkedArray, names: pa.StringArray) -> npt.NDArray[np.int32]:
     """Place of each value among the names, -1 where it is not there."""
-    found = pc.index_in(column.combine_chunks(), value_set=pa.array(names, pa.string()))
+    found = pc.index_in(column.combine_chunks(), value_set=names)
     return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int32)
 
 
@@ -213,7 +217,7 @@ def _regions(users: pa.Table, keys: pa.Array) -> tuple[npt.NDArray[np.int32], tu
     """Region of each user, then of each stranger, as a place among the names."""
     names = sorted(pc.unique(users[c.REGION].drop_null()).to_pylist())
     codes = np.full(len(keys), -1, dtype=np.int32)
-    codes[_places(users[c.USER_KEY], keys)] = _coded(users[c.REGION], names)
+    codes[_places(users[c.USER_KEY], keys)] = coded(users[c.REGION], pa.array(names, pa.string()))
     strangers = np.array([*range(len(names)), -1], dtype=np.int32)
     return np.concatenate([codes, strangers]), tuple(names)
 
@@ -228,7 +232,7 @@ def _popularity(
     everyone = pc.is_null(segments).to_numpy(zero_copy_only=False)
     popular = np.zeros(len(ids), dtype=np.float32)
     popular[columns[everyone]] = scores[everyone]
-    places = _coded(popularity[c.SEGMENT], list(regions))
+    places = coded(popularity[c.SEGMENT], pa.array(regions, pa.string()))
     regional = np.zeros((len(regions), len(ids)), dtype=np.float32)
     there = places >= 0
     regional[places[there], columns[there]] = scores[there]

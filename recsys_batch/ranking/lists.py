@@ -29,9 +29,8 @@ def user_lists(ranker: Ranker, rows: npt.NDArray[np.integer], reasons: Reasons) 
     regions = trained_on.data.regions
     assert regions is not None
     places = pa.array(regions[rows] % len(names))  # -1 is the last name: none
-    keys = pa.array(np.char.decode(trained_on.keys[rows], "ascii"), pa.string())
     return pa.RecordBatch.from_arrays(
-        [keys, names.take(places), _items(ranker, rows, reasons)],
+        [trained_on.user_keys(rows), names.take(places), _items(ranker, rows, reasons)],
         names=[c.USER_KEY, c.REGION, c.ITEMS],
     )
 
@@ -52,8 +51,7 @@ def available_items(ranker: Ranker) -> pa.Table:
     """Of each user who may have a list, how many items it may choose from: user_key, available."""
     trained_on = ranker.model.trained_on
     rows = np.flatnonzero(trained_on.listed)
-    keys = pa.array(np.char.decode(trained_on.keys[rows], "ascii"), pa.string())
-    return pa.table({c.USER_KEY: keys, "available": ranker.available(rows)})
+    return pa.table({c.USER_KEY: trained_on.user_keys(rows), "available": ranker.available(rows)})
 
 
 def _items(ranker: Ranker, rows: npt.NDArray[np.integer], reasons: Reasons) -> pa.ListArray:

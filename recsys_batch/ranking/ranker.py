@@ -13,6 +13,7 @@ from scipy import sparse
 
 from recsys_batch.models.recipes import POPULAR
 from recsys_batch.models.sources import PopularSettings, RegionalSettings
+from recsys_batch.models.training import Training
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates, Gatherer
 from recsys_batch.ranking.features import History, make_history
@@ -96,6 +97,7 @@ class Ranker:
         self._weights = np.array([weights, alone], dtype=np.float32)
         order = np.lexsort((np.arange(len(facts)), -facts.popularity))
         self._fill = order.astype(np.int32)
+        self._taken = {kind: _taken(model.trained_on, kind) for kind in policy.repeat}
         self._by_category = _by_category(model) if _calibrates(policy) else None
 
     @property
@@ -106,8 +108,7 @@ class Ranker:
     @property
     def repeats_shown(self) -> bool:
         """Whether what a user has seen may be listed, by the recipe or by rules on repeats."""
-        rules = bool(self._compiled.policy.repeat)
-        return rules or self.model.recipe.seen == "allow"
+        return bool(self._taken) or self.model.recipe.seen == "allow"
 
     def available(self, rows: Rows) -> npt.NDArray[np.int64]:
         """How many items each user's list may choose from."""
@@ -137,7 +138,7 @@ class Ranker:
             n=self.n,
             run_id=self._run_id,
             fill=self._fill,
-            last_taken_days=self._days(rows, found.items),
+            last_taken_days=self._candidate_days(rows, found.items),
             exclude=exclude,
         )
         parts = np.pad(parts, ((0, 0), (0, 0), (0, 1)))  # place -1: nothing is added
@@ -202,9 +203,10 @@ class Ranker:
         out = compiled.exclude(users).astype(np.int64)
         if not self.repeats_shown:
             out = out + self.model.trained_on.seen[rows].astype(bool).astype(np.int64)
-        kinds = compiled.policy.repeat
-        if kinds:
-            soon = compiled.too_soon({kind: self._taken(rows, kind) for kind in kinds})
+        if self._taken:
+            soon = compiled.too_soon(
+                {kind: _days(all_, rows) for kind, all_ in self._taken.items()}
+            )
             out = out + soon.astype(bool).astype(np.int64)
         if compiled.region_masks:
             banned = compiled.allowed() & ~compiled.masks[compiled.mask_rows(users)]
@@ -213,28 +215,13 @@ class Ranker:
         found.data[:] = 1
         return found
 
-    def _taken(self, rows: Rows, kind: str) -> sparse.csr_matrix:
-        """Days since the users took items in a way, 0 included: users x items."""
-        trained_on = self.model.trained_on
-        weights, ages = trained_on.data.weights, trained_on.data.ages
-        assert ages is not None
-        acted = np.ones(len(ages), dtype=np.float32)
-        if kind != "any":
-            code = trained_on.act_names.index(kind) if kind in trained_on.act_names else -1
-            acted = (trained_on.acts == code).astype(np.float32)
-        one_more = (acted * (ages + 1), weights.indices, weights.indptr)
-        taken = sparse.csr_matrix(one_more, weights.shape)[rows]
-        taken.eliminate_zeros()
-        taken.data -= 1
-        return taken
-
-    def _days(self, rows: Rows, items: Ints) -> dict[str, Floats] | None:
+    def _candidate_days(self, rows: Rows, items: Ints) -> dict[str, Floats] | None:
         """Days since each user took each candidate in the ways that rules name; NaN for never."""
-        if not self._compiled.policy.repeat:
+        if not self._taken:
             return None
         found = {}
-        for kind in self._compiled.policy.repeat:
-            taken = self._taken(rows, kind)
+        for kind, everyone in self._taken.items():
+            taken = _days(everyone, rows)
             days = np.full(items.shape, np.nan, dtype=np.float32)
             for user, own in enumerate(items):
                 cells = slice(taken.indptr[user], taken.indptr[user + 1])
@@ -243,6 +230,27 @@ class Ranker:
                 days[user, there] = taken.data[cells][order]
             found[kind] = days
         return found
+
+
+def _taken(trained_on: Training, kind: str) -> sparse.csr_matrix:
+    """One plus the days since each user took each item in a way: users x items."""
+    weights, ages = trained_on.data.weights, trained_on.data.ages
+    assert ages is not None
+    acted = np.ones(len(ages), dtype=np.float32)
+    if kind != "any":
+        code = trained_on.act_names.index(kind) if kind in trained_on.act_names else -1
+        acted = (trained_on.acts == code).astype(np.float32)
+    cells = (acted * (ages + 1), weights.indices.copy(), weights.indptr.copy())
+    taken = sparse.csr_matrix(cells, weights.shape)
+    taken.eliminate_zeros()
+    return taken
+
+
+def _days(taken: sparse.csr_matrix, rows: Rows) -> sparse.csr_matrix:
+    """Days since some users took items, 0 included, of what `_taken` says of all."""
+    days = taken[rows]
+    days.data -= 1
+    return days
 
 
 def _item_facts(model: RankingModel) -> ItemFacts:

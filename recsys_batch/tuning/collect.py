@@ -15,6 +15,7 @@ from recsys_batch.config import EventType, Settings
 from recsys_batch.features.consent import consented
 from recsys_batch.features.inputs import Inputs
 from recsys_batch.features.suspects import suspects, without_suspects
+from recsys_batch.models.training import coded
 from recsys_batch.tuning.log import Log
 
 if TYPE_CHECKING:
@@ -99,10 +100,10 @@ def make_log(
     """
     acts = _sample(acts, max_acts)
     ids = items.sort_by(c.ITEM_ID)
-    columns = _codes(acts[c.ITEM_ID], ids[c.ITEM_ID].combine_chunks())
+    columns = coded(acts[c.ITEM_ID], ids[c.ITEM_ID].combine_chunks())
     keys = pc.unique(acts[c.USER_KEY].drop_null())
     keys = keys.take(pc.sort_indices(keys))
-    users = _codes(acts[c.USER_KEY], keys)
+    users = coded(acts[c.USER_KEY], keys)
     days = acts[c.EVENT_DATE].cast(pa.int32()).to_numpy()
     types = acts[c.EVENT_TYPE].combine_chunks()
     regions, names = _regions(acts, users, days, len(keys))
@@ -137,11 +138,6 @@ def _sample(acts: pa.Table, most: int) -> pa.Table:
     return acts.filter(pc.fill_null(pc.less(head, edge), False))
 
 
-def _codes(column: pa.ChunkedArray, values: pa.Array) -> npt.NDArray[np.int32]:
-    found = pc.index_in(column.combine_chunks(), value_set=values)
-    return np.asarray(pc.fill_null(found, -1).to_numpy(), dtype=np.int32)
-
-
 def _is_in(types: pa.Array, chosen: Sequence[str]) -> npt.NDArray[np.bool_]:
     found = pc.is_in(types, value_set=pa.array(list(chosen), pa.string()))
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
@@ -155,7 +151,7 @@ def _regions(
 ) -> tuple[npt.NDArray[np.int32], int]:
     """Each user's region: the latest named, of several the last by name."""
     names = sorted(pc.unique(acts[c.REGION].drop_null()).to_pylist())
-    codes = _codes(acts[c.REGION], pa.array(names, pa.string()))
+    codes = coded(acts[c.REGION], pa.array(names, pa.string()))
     regions = np.full(n_users, -1, dtype=np.int32)
     named = (users >= 0) & (codes >= 0)
     order = np.lexsort((codes[named], days[named]))

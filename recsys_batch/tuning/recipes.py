@@ -22,8 +22,6 @@ from recsys_batch.tuning.search import Search
 from recsys_batch.tuning.spaces import USUAL, USUAL_NEWCOMERS, USUAL_WEIGHTS, spaces
 from recsys_batch.tuning.trials import HalfLife, Trials
 
-_LONGEST_STEP = 1.1  # a tenth more history is looked at anew
-
 
 @dataclass(frozen=True)
 class Choice:
@@ -69,7 +67,7 @@ def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date
     """
     days = (cutoff - first).days
     looked = 0
-    while (step := min(every_days, max(1, int(looked * (_LONGEST_STEP - 1.0))))) + looked <= days:
+    while (step := min(every_days, max(1, looked // 10))) + looked <= days:
         looked += step
     return first + dt.timedelta(days=min(looked, days))
 
@@ -153,8 +151,8 @@ def _choice(
 
 
 def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Settings) -> Recipe:
-    lessons = search.lessons(found)
-    weights = search.choose_weights(lessons)
+    brought = search.candidates(found)
+    weights = search.choose_weights(brought)
     newcomers = search.choose_newcomers(found)
     needed = {FACTORS, POPULAR, newcomers}
     order = [name for name, weight in weights.items() if weight or name in needed]
@@ -166,7 +164,7 @@ def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Sett
         sources={name: found[name] for name in order},
         weights=weights,
         newcomers=newcomers,
-        trees=search.choose_trees(lessons, weights) if settings.model.rerank else None,
+        trees=search.choose_trees(brought, weights) if settings.model.rerank else None,
         per_source=settings.model.per_source,
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from recsys_batch.errors import ContractError
 from recsys_batch.models.recipes import POPULAR, Trees
@@ -19,11 +20,11 @@ from recsys_batch.models.sources import (
     SourceSettings,
 )
 from recsys_batch.ranking.blend import Blend, BlendSettings, fit_blend
-from recsys_batch.ranking.candidates import gather, narrowed, pooled
+from recsys_batch.ranking.candidates import Candidates, gather, narrowed, pooled
 from recsys_batch.ranking.features import make_history
 from recsys_batch.ranking.reranker import Lesson, RerankerSettings, stored_trees
 from recsys_batch.ranking.trial import try_reranker
-from recsys_batch.ranking.validation import Wanted, wanted
+from recsys_batch.ranking.validation import wanted
 from recsys_batch.tuning.cuts import Cut
 from recsys_batch.tuning.spaces import INTEREST, POPULARITY, Space
 from recsys_batch.tuning.trials import HalfLife, Trials
@@ -101,10 +102,8 @@ class Search:
             falls[each] = found_of[not self.repeats]
         self.popularity = max(falls, key=lambda each: falls[each])
         self.say(
-            f"popularity halves in {_days(self.popularity)}: {falls[self.popularity]:.4f}; "
-            f"without decay {falls[None]:.4f}"
-            if None in falls
-            else f"popularity halves in {_days(self.popularity)}: {falls[self.popularity]:.4f}"
+            f"popularity halves in {_days(self.popularity)}: {falls[self.popularity]:.4f}"
+            + (f"; without decay {falls[None]:.4f}" if None in falls else "")
         )
 
     def choose_source(self, name: str, space: Space) -> SourceSettings:
@@ -131,34 +130,25 @@ class Search:
         self.say(f"{name} alone {value:.4f}" + (f" with {chosen}" if chosen else ""))
         return best
 
-    def lessons(self, sources: Mapping[str, SourceSettings]) -> list[Lesson]:
-        """Candidates of all sources for the users of each cut, and what they wanted."""
+    def candidates(self, sources: Mapping[str, SourceSettings]) -> list[Candidates]:
+        """What all sources bring for the users of each cut."""
         found = []
         for cut in self.cuts:
             data = cut.data(self.interest, self.popularity)
             fitted = {name: each.fit(data) for name, each in sources.items()}
             exclude = None if self.repeats else cut.seen
-            brought = gather(
-                fitted, cut.rows, per_source=_BROUGHT, exclude=exclude, allow=cut.allow
+            found.append(
+                gather(fitted, cut.rows, per_source=_BROUGHT, exclude=exclude, allow=cut.allow)
             )
-            history = make_history(data.weights)
-            found.append(Lesson(brought, wanted(brought.items, cut.truth), cut.rows, history))
         return found
 
-    def choose_weights(self, lessons: Sequence[Lesson]) -> dict[str, float]:
+    def choose_weights(self, brought: Sequence[Candidates]) -> dict[str, float]:
         """Weights of the sources by all cuts together, adding up to one; small ones are dropped."""
-        names = lessons[0].candidates.sources
-        near = [_near(each, names, _JUDGED) for each in lessons]
-        found = pooled([each.candidates for each in near], sources=names)
-        hits = np.zeros(found.items.shape, dtype=np.bool_)
-        first = 0
-        for each in near:
-            rows = slice(first, first + len(each.rows))
-            hits[rows, : each.targets.hits.shape[1]] = each.targets.hits
-            first = rows.stop
-        targets = Wanted(hits, np.concatenate([each.targets.relevant for each in near]))
+        names = brought[0].sources
+        found = pooled([narrowed(each, names, _JUDGED) for each in brought], sources=names)
+        truth = sparse.csr_matrix(sparse.vstack([cut.truth for cut in self.cuts]))
         settings = BlendSettings(k=self.k, max_trials=150, bags=10, lowest=0.0)
-        fitted = fit_blend(found, targets, settings)
+        fitted = fit_blend(found, wanted(found.items, truth), settings)
         edge = _TELLING * sum(fitted.blend.weights)
         told = zip(names, fitted.blend.weights, strict=True)
         telling = {name: weight if weight >= edge else 0.0 for name, weight in told}
@@ -172,23 +162,29 @@ class Search:
         )
         return {name: round(weight, 4) for name, weight in shares.items()}
 
-    def choose_trees(self, lessons: Sequence[Lesson], weights: Mapping[str, float]) -> Trees | None:
+    def choose_trees(
+        self, brought: Sequence[Candidates], weights: Mapping[str, float]
+    ) -> Trees | None:
         """A re-ranker over the weighed sources, where it is shown to be better than they are."""
-        near = [_near(each, tuple(weights), _BROUGHT) for each in lessons]
+        lessons = []
+        for cut, each in zip(self.cuts, brought, strict=True):
+            found = narrowed(each, tuple(weights), _BROUGHT)
+            history = make_history(cut.data(self.interest, self.popularity).weights)
+            lessons.append(Lesson(found, wanted(found.items, cut.truth), cut.rows, history))
         settings = RerankerSettings(
             k=self.k, depth=_BROUGHT, trees=50, leaves=7, learning_rate=0.03, folds=4
         )
         blend = Blend(tuple(weights), tuple(weights.values()))
         try:
-            trial, found = try_reranker(blend, near, settings)
+            trial, trees = try_reranker(blend, lessons, settings)
         except ContractError:  # no user's candidates tell anything
             return None
         self.say(
             f"re-ranked {trial.reranker:.4f}, by the weights alone {trial.blend:.4f} (95 % of the "
             f"difference in {trial.low:+.4f} to {trial.high:+.4f}): "
-            f"{'taken' if found is not None else 'not taken'}"
+            f"{'taken' if trees is not None else 'not taken'}"
         )
-        return None if found is None else stored_trees(found)
+        return None if trees is None else stored_trees(trees)
 
     def choose_newcomers(self, sources: Mapping[str, SourceSettings]) -> str:
         """The source that serves users without history best; popularity where there are few."""
@@ -227,13 +223,3 @@ class Search:
 
 def _days(half_life: HalfLife) -> str:
     return "no time" if half_life is None else f"{half_life:g} days"
-
-
-def _near(lesson: Lesson, sources: Sequence[str], depth: int) -> Lesson:
-    """A lesson on what some sources bring, each its best `depth`."""
-    found = narrowed(lesson.candidates, sources, depth)
-    wanted_items = np.where(lesson.targets.hits, lesson.candidates.items, -2)
-    hits = np.zeros(found.items.shape, dtype=np.bool_)
-    for user, own in enumerate(wanted_items):
-        hits[user] = np.isin(found.items[user], own[own >= 0])
-    return Lesson(found, Wanted(hits, lesson.targets.relevant), lesson.rows, lesson.history)

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.quality import rivals
 from benchmarks.quality.compared import OURS, PLAIN, POPULARITY, Judged, cold_items, judge, rows_of
-from benchmarks.quality.lakes import Day, read_day
+from benchmarks.quality.lakes import read_day
 from benchmarks.quality.natures import NATURES, left_lists
 from recsys_batch.config import load_settings
 from recsys_batch.ingest.pseudonyms import load_key
@@ -70,22 +70,21 @@ def test_every_user_of_the_real_files_can_be_named(datasets, tmp_path, name, use
 
 
 @pytest.fixture(scope="module")
-def day(spark, shop) -> Day:
-    """What the shop's second day left."""
-    return read_day(
-        Job(
-            settings=load_settings("sample"),
-            lake=Lake(spark, shop.home),
-            landing=shop.landing,
-            day=dt.date(2026, 1, 12),
-            now=dt.datetime(2027, 1, 1, tzinfo=dt.UTC),
-        )
+def job(spark, shop) -> Job:
+    """The shop's second day; other runs of that day may be in the lake."""
+    return Job(
+        settings=load_settings("sample"),
+        lake=Lake(spark, shop.home),
+        landing=shop.landing,
+        day=dt.date(2026, 1, 12),
+        now=dt.datetime(2027, 1, 1, tzinfo=dt.UTC),
     )
 
 
 @pytest.mark.spark
 @pytest.mark.slow
-def test_lists_left_behind_score_as_the_run_said(day, shop, monkeypatch):
+def test_lists_left_behind_score_as_the_run_said(job, shop, monkeypatch):
+    day = read_day(job)
     monkeypatch.setattr(rivals, "GRID", rivals.GRID[:2])
     als = rivals.tuned_als(day, say=lambda _line: None)
     assert als.trained_on.data.weights.shape == day.model.trained_on.data.weights.shape
@@ -95,11 +94,8 @@ def test_lists_left_behind_score_as_the_run_said(day, shop, monkeypatch):
     ids = pl.read_parquet(shop.landing.parent / "truth" / "users.parquet")["user_id"]
     lists = left_lists(day, found, {key.user_key(each): each for each in ids})
     stored = pl.read_delta(str(shop.home / "gold" / "metrics"))
-    run = pl.read_delta(str(shop.home / "gold" / "runs")).filter(
-        pl.col("as_of") == dt.date(2026, 1, 12)
-    )
     (value,) = stored.filter(
-        (pl.col("run_id") == run["run_id"].item())
+        (pl.col("run_id") == job.open_run().run_id)
         & (pl.col("model") == "lists")
         & (pl.col("metric") == "ndcg@10")
     )["value"]
