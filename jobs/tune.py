@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import partial
 
 from recsys_batch import columns as c
 from recsys_batch.features.inputs import Inputs
@@ -40,7 +41,11 @@ def run(job: Job) -> Recipe:
         journal = job.home / "tuning" / f"{recipe_id}.jsonl"
         job.progress("searching the log", 0, 0)
         choice = choose_recipe(
-            read_log(seen, settings), until=until, settings=settings, journal=journal, say=job.say
+            partial(read_log, seen, settings),
+            until=until,
+            settings=settings,
+            journal=journal,
+            say=job.say,
         )
         log_trials(job.home, settings, recipe_id, choice.trials)
         journal.unlink(missing_ok=True)

@@ -48,14 +48,17 @@ def interactions(
     known = state.where(
         F.col(c.USER_KEY).isNotNull() & F.col(c.EVENT_TYPE).isin([*telling, *seen_types])
     )
+    ranked = sorted({*telling, *seen_types}, key=lambda kind: (weights.get(kind, 0.0), kind))
     weight = F.greatest(weighed(weights, c.UNITS, decay.weight(until)), F.lit(0.0))
     pairs = known.groupBy(c.USER_KEY, c.ITEM_ID).agg(
         weight.alias(c.WEIGHT),
         F.sum(c.EVENTS).alias(c.EVENTS),
-        F.max_by(c.EVENT_TYPE, F.struct(_weight_of(weights), c.EVENT_TYPE)).alias(c.EVENT_TYPE),
+        F.max(_place_of(ranked)).alias("_place"),
         F.max(c.LAST_TIME).alias(c.LAST_TIME),
         F.bool_or(F.col(c.EVENT_TYPE).isin(list(seen_types))).alias(c.SEEN),
     )
+    names = F.array(*(F.lit(kind) for kind in ranked))
+    pairs = pairs.withColumn(c.EVENT_TYPE, F.element_at(names, F.col("_place")))
     if recent is not None:
         weighty = recent.groupBy(c.USER_KEY, c.ITEM_ID).agg(weight.alias("_recent"))
         pairs = pairs.join(weighty, [c.USER_KEY, c.ITEM_ID], how="left").withColumn(
@@ -82,9 +85,15 @@ def popularity(
 
     segments = F.array_distinct(F.array(F.lit(None).cast("string"), F.col(c.REGION)))
     score = weighed(weights, c.POPULAR_UNITS, decay.weight(until))
-    return (
+    by_region = (
         state.where(F.col(c.EVENT_TYPE).isin(list(weights)))
-        .select(F.explode(segments).alias(c.SEGMENT), c.ITEM_ID, c.EVENT_TYPE, c.POPULAR_UNITS)
+        .groupBy(c.ITEM_ID, c.REGION, c.EVENT_TYPE)
+        .agg(F.sum(c.POPULAR_UNITS).alias(c.POPULAR_UNITS))
+    )
+    return (
+        by_region.select(
+            F.explode(segments).alias(c.SEGMENT), c.ITEM_ID, c.EVENT_TYPE, c.POPULAR_UNITS
+        )
         .groupBy(c.SEGMENT, c.ITEM_ID)
         .agg(score.alias(c.SCORE))
         .where(F.col(c.SCORE) > 0)
@@ -109,10 +118,14 @@ def holdout(
     )
 
 
-def _weight_of(weights: Mapping[EventType, float]) -> Column:
+def _place_of(types: Sequence[EventType]) -> Column:
+    """Place of the event's type among some, from 1.
+
+    A number: Spark adds groups up by hashing while it keeps numbers, and sorts them for text.
+    """
     from pyspark.sql import functions as F
 
-    column = F.lit(0.0)
-    for event_type, weight in sorted(weights.items()):
-        column = F.when(F.col(c.EVENT_TYPE) == event_type, F.lit(float(weight))).otherwise(column)
-    return column
+    place = F.lit(None).cast("int")
+    for number, kind in enumerate(types, 1):
+        place = F.when(F.col(c.EVENT_TYPE) == kind, F.lit(number)).otherwise(place)
+    return place

@@ -25,10 +25,11 @@ _TABLES = ("state_pairs", "state_facts")
 def past_state(
     lake: Lake, *, clock: Clock, until: dt.datetime, horizon: int, suspects: DataFrame
 ) -> tuple[DataFrame, DataFrame]:
-    """State and item facts of the events before `until` from batches up to `horizon`.
+    """States and item facts of the events before `until` from batches up to `horizon`.
 
-    Made of the nearest stored state before it and the events since, else of all events; the rows
-    are the same. Where none of the last week is stored, what was made is stored for runs to come.
+    Of the nearest stored state before it and of the events since, one under another, else of all
+    events; `recsys_batch.features.state.merged` adds them up to the same rows. Where none of the
+    last week is stored, what was made is added up and stored for runs to come.
 
     Parameters
     ----------
@@ -54,10 +55,10 @@ def past_state(
         lake, nearest, clock=clock, until=until, horizon=horizon, suspects=suspects
     )
     if nearest is not None and (until.date() - nearest["until"]).days < _EVERY:
-        return state.persist(), facts.persist()
+        return state, facts
     without = _digest(left_out, until.date())
     state_id = f"{until.date()}-{horizon}-{of}-{without}"
-    for name, frame in zip(_TABLES, (state, facts), strict=True):
+    for name, frame in zip(_TABLES, (merged(state), facts), strict=True):
         rows = frame.withColumn("state_id", F.lit(state_id)).coalesce(2)
         lake.replace(name, rows, state_id=state_id)
     _record(
@@ -71,7 +72,7 @@ def past_state(
         },
     )
     pairs, facts = (lake.read(name, state_id=state_id).drop("state_id") for name in _TABLES)
-    return pairs.persist(), facts.persist()
+    return pairs, facts
 
 
 def _made(
@@ -98,10 +99,12 @@ def _made(
         read_horizon=read_horizon,
     )
     unread = without_suspects(unread, suspects)
-    pairs, facts = (lake.read(name, state_id=nearest["state_id"]) for name in _TABLES)
+    pairs, facts = (
+        lake.read(name, state_id=nearest["state_id"]).drop("state_id") for name in _TABLES
+    )
     return (
-        merged(pairs, fold(unread, clock)),
-        merged_facts(facts.drop("state_id"), fold_facts(unread)),
+        pairs.unionByName(fold(unread, clock)),
+        merged_facts(facts, fold_facts(unread)),
     )
 
 

@@ -29,6 +29,9 @@ _BITS = 20
 _SPAN = 12  # half-lives
 _START = dt.date(1970, 1, 1)
 _KEYS = (c.USER_KEY, c.ITEM_ID, c.REGION, c.EVENT_TYPE, c.CONSENT)
+_SUMS = (c.EVENTS, c.FIRST_TIME, c.LAST_TIME, c.UNITS, c.POPULAR_UNITS)
+_NAMES = (*_KEYS, *_SUMS)
+_IN_PAST = "_in_past"
 _FACTS = (c.TITLE, c.CATEGORY, c.PRICE)
 
 
@@ -106,19 +109,60 @@ def fold(events: DataFrame, clock: Clock) -> DataFrame:
 
 def merged(*states: DataFrame) -> DataFrame:
     """The state of the union of disjoint events."""
+    return _union(*(each.select(*_NAMES) for each in states)).groupBy(*_KEYS).agg(*_sums())
+
+
+def past_and_whole(past: DataFrame, held: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """The state of the past alone and that of the past and what was held out, in one pass.
+
+    Parameters
+    ----------
+    past
+        States of disjoint events, one under another.
+    held
+        The state of other events.
+
+    Returns
+    -------
+    past, whole
+        Two views of one cached frame. A user's rows lie together, so that neither is shuffled
+        again by user, nor by user and item.
+    """
     from pyspark.sql import functions as F
 
-    names = (*_KEYS, c.EVENTS, c.FIRST_TIME, c.LAST_TIME, c.UNITS, c.POPULAR_UNITS)
-    union = reduce(
-        lambda one, other: one.unionByName(other), (each.select(*names) for each in states)
+    marked = _union(
+        *(
+            each.select(*_NAMES).withColumn(_IN_PAST, F.lit(in_past))
+            for each, in_past in ((past, True), (held, False))
+        )
     )
-    return union.groupBy(*_KEYS).agg(
-        F.sum(c.EVENTS).alias(c.EVENTS),
-        F.min(c.FIRST_TIME).alias(c.FIRST_TIME),
-        F.max(c.LAST_TIME).alias(c.LAST_TIME),
-        F.sum(c.UNITS).alias(c.UNITS),
-        F.sum(c.POPULAR_UNITS).alias(c.POPULAR_UNITS),
+    both = (
+        marked.repartition(c.USER_KEY)
+        .groupBy(*_KEYS)
+        .agg(*_sums(), *_sums(of=F.col(_IN_PAST), prefix="past_"))
+        .persist()
     )
+    before = both.where(F.col(f"past_{c.EVENTS}").isNotNull())
+    return before.select(
+        *_KEYS, *(F.col(f"past_{name}").alias(name) for name in _SUMS)
+    ), both.select(*_NAMES)
+
+
+def _sums(*, of: Column | None = None, prefix: str = "") -> list[Column]:
+    """Aggregates that add states up; of some rows alone null where there are none."""
+    from pyspark.sql import functions as F
+
+    how = {c.FIRST_TIME: F.min, c.LAST_TIME: F.max}
+    return [
+        how.get(name, F.sum)(F.col(name) if of is None else F.when(of, F.col(name))).alias(
+            prefix + name
+        )
+        for name in _SUMS
+    ]
+
+
+def _union(one: DataFrame, *others: DataFrame) -> DataFrame:
+    return reduce(lambda left, right: left.unionByName(right), others, one)
 
 
 def fold_facts(events: DataFrame) -> DataFrame:
@@ -148,7 +192,7 @@ def fold_facts(events: DataFrame) -> DataFrame:
 
 def merged_facts(*facts: DataFrame) -> DataFrame:
     """The latest facts of several."""
-    return _latest(reduce(lambda one, other: one.unionByName(other), facts))
+    return _latest(_union(*facts))
 
 
 def _latest(rows: DataFrame) -> DataFrame:

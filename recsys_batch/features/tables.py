@@ -14,7 +14,7 @@ from recsys_batch.features.consent import consented, permitted
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.history import day_end
 from recsys_batch.features.interactions import holdout, interactions, popularity
-from recsys_batch.features.state import Clock, fold, fold_facts, merged, merged_facts
+from recsys_batch.features.state import Clock, fold, fold_facts, merged_facts, past_and_whole
 from recsys_batch.features.versions import item_versions, profile_versions
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def feature_tables(
     events
         What the run may see; only the held-out days, and those of a window, are read.
     past, facts
-        The state and the item facts of the events before the hold-out
-        (`recsys_batch.features.state`).
+        From `recsys_batch.features.remembered.past_state`, up to the hold-out.
     catalogue, profiles
         What the run may see of them, as it was stated.
     refused
@@ -78,10 +77,10 @@ def feature_tables(
 
     until, cutoff = day_end(day), cutoff_of(day, settings)
     held = events.where(F.col(c.EVENT_DATE) >= F.lit(cutoff.date())).persist()
-    everything = merged(past, fold(held, clock)).persist()
+    before, everything = past_and_whole(past, fold(held, clock))
     parts = {
-        "full": (until, consented(everything, refused).persist()),
-        "train": (cutoff, consented(past, refused).persist()),
+        "full": (until, consented(everything, refused)),
+        "train": (cutoff, consented(before, refused)),
     }
     require_history(parts["full"][1], day=day, settings=settings)
 

@@ -90,6 +90,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.variant.allowDuplicateKeys": "true",
         # HotSpot never compiles longer methods, such as one of all the rules of a contract.
         "spark.sql.codegen.hugeMethodLimit": "8000",
+        # Lists a user are gathered by hashing up to so many users a task, and by sorting beyond.
+        "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "4096",
         # Cached rows are read once or twice: finding how to compress them costs more than it saves.
         "spark.sql.inMemoryColumnarStorage.compressed": "false",
         "spark.sql.execution.arrow.pyspark.enabled": "true",

@@ -73,7 +73,7 @@ def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date
 
 
 def choose_recipe(
-    log: Log,
+    read: Callable[[], Log],
     *,
     until: dt.date,
     settings: Settings,
@@ -84,6 +84,8 @@ def choose_recipe(
 
     Parameters
     ----------
+    read
+        Reads the log; it is not called where the settings name the weights.
     until
         The first day that may not be looked at.
     journal
@@ -95,11 +97,11 @@ def choose_recipe(
         `model.sources` or `model.weights` do not fit.
     """
     with threadpool_limits(limits=1, user_api="blas"):  # equal bits on any number of cores
-        return _choice(log, until=until, settings=settings, journal=journal, say=say)
+        return _choice(read, until=until, settings=settings, journal=journal, say=say)
 
 
 def _choice(
-    log: Log,
+    read: Callable[[], Log],
     *,
     until: dt.date,
     settings: Settings,
@@ -108,6 +110,9 @@ def _choice(
 ) -> Choice:
     began = time.perf_counter()
     named = _named_sources(settings)
+    if settings.model.weights is not None:
+        return Choice(usual_recipe(settings, named), (), [], time.perf_counter() - began)
+    log = read()
     day = (until - dt.date(1970, 1, 1)).days
     asked = settings.evaluation.holdout_days
     days = horizon_days(log, until=day, days=asked)
@@ -120,12 +125,11 @@ def _choice(
         reasons.append(line)
         say(line)
 
-    if settings.model.weights is not None or users < limits.min_users:
-        if settings.model.weights is None:
-            tell(
-                f"nothing is chosen by {users} validation users, as {limits.min_users} are needed: "
-                "the usual recipe is taken"
-            )
+    if users < limits.min_users:
+        tell(
+            f"nothing is chosen by {users} validation users, as {limits.min_users} are needed: "
+            "the usual recipe is taken"
+        )
         recipe = usual_recipe(settings, named)
         return Choice(recipe, tuple(reasons), [], time.perf_counter() - began)
     tell(

@@ -30,9 +30,10 @@ DAYS = 40
 
 
 def past_of(lake: Lake, *days: tuple[str, dt.date], **given: Any) -> tuple[DataFrame, DataFrame]:
-    """The past but for the suspect days named."""
+    """The past but for the suspect days named, added up."""
     suspects = lake.spark.createDataFrame(list(days), NOBODY)
-    return past_state(lake, suspects=suspects, **given)
+    states, facts = past_state(lake, suspects=suspects, **given)
+    return merged(states), facts
 
 
 def history(spark: SparkSession) -> DataFrame:

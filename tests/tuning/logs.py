@@ -96,7 +96,7 @@ def settings(**overrides: Any) -> Settings:
 def choose(log: Log, until: int, **overrides: Any) -> Choice:
     """The recipe of a log whose days are counted from `START`."""
     return choose_recipe(
-        log,
+        lambda: log,
         until=START + dt.timedelta(days=until),
         settings=settings(**overrides),
         say=lambda _line: None,
