@@ -15,7 +15,7 @@ def run_day(dataset: str, *, landing: Path, day: str, lake: Path) -> Published:
     """Run a day from a landing folder that is named from the project's."""
     near = os.path.relpath(landing, PROJECT)
     # Fewer users judge what is chosen than by default, so that the search takes seconds.
-    shorter = ("--set", "tuning.max_users=500")
+    shorter = ("--set", "tuning.max_users=200")
     options = ("--dataset", dataset, "--landing", near, "--date", day, "--lake", lake, *shorter)
     must("recsys-batch", "run", *options)
     return Published(dataset, dt.date.fromisoformat(day), lake)

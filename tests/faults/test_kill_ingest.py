@@ -19,7 +19,7 @@ from .soak import TIMES
 
 SEED = 9
 KILLS = 3 if TIMES == 1 else 100
-BATCHES = 14 + 2 * KILLS  # more than are taken between the kills
+BATCHES = 6 + 2 * KILLS  # more than are taken between the kills
 DATA, COMMITS = "silver/events/**/*.parquet", "silver/events/_delta_log/*.json"
 HEAD = "id,ts,u,i\n"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 * TIMES)]
