@@ -96,6 +96,21 @@ class Log:
         """Users x items: what was relevant to each user from one day to before another."""
         return self._pairs(self.relevant & (self.days >= since) & (self.days < until))
 
+    def repeat_share(self, before: int) -> float:
+        """Of what users wanted after their first day, the share that they had wanted on an earlier.
+
+        Counted by user, item and day, over the days before `before`; 0 where there is nothing.
+        """
+        told = self.relevant & (self.days < before) & (self.users >= 0)
+        triples = np.stack([self.users[told], self.items[told], self.days[told]])
+        users, items, days = np.unique(triples, axis=1)  # by user, then item, then day
+        first = np.full(self.n_users, 2**31 - 1, dtype=np.int64)
+        np.minimum.at(first, users, days)
+        again = np.zeros(len(users), dtype=np.bool_)
+        again[1:] = (users[1:] == users[:-1]) & (items[1:] == items[:-1])
+        later = days > first[users]
+        return float(again[later].mean()) if later.any() else 0.0
+
     def known_items(self, before: int) -> Bools:
         """Items that a list of that day could have held."""
         return self.first_days < before

@@ -19,7 +19,14 @@ from recsys_batch.models.sources import AnySource, SourceSettings
 from recsys_batch.tuning.cuts import horizon_days, temporal_cuts
 from recsys_batch.tuning.log import Log
 from recsys_batch.tuning.search import Search
-from recsys_batch.tuning.spaces import USUAL, USUAL_NEWCOMERS, USUAL_WEIGHTS, spaces
+from recsys_batch.tuning.spaces import (
+    REPEATED,
+    USUAL,
+    USUAL_NEWCOMERS,
+    USUAL_REPEAT,
+    USUAL_WEIGHTS,
+    spaces,
+)
 from recsys_batch.tuning.trials import HalfLife, Trials
 
 
@@ -126,11 +133,12 @@ def _choice(
         say(line)
 
     if users < limits.min_users:
+        share = log.repeat_share(day)
         tell(
             f"nothing is chosen by {users} validation users, as {limits.min_users} are needed: "
-            "the usual recipe is taken"
+            f"the usual recipe is taken; of later acts {share:.0%} come back to an item"
         )
-        recipe = usual_recipe(settings, named)
+        recipe = usual_recipe(settings, named, repeats=share >= REPEATED)
         return Choice(recipe, tuple(reasons), [], time.perf_counter() - began)
     tell(
         f"{users} users of {len(cuts)} validations judge, each by the {days} "
@@ -173,17 +181,28 @@ def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Sett
     )
 
 
-def usual_recipe(settings: Settings, named: Mapping[str, SourceSettings] | None) -> Recipe:
-    """What is taken where nothing can be chosen, but for what the settings name."""
-    sources = dict(USUAL if named is None else named)
+def usual_recipe(
+    settings: Settings, named: Mapping[str, SourceSettings] | None, *, repeats: bool = False
+) -> Recipe:
+    """What is taken where nothing can be chosen, but for what the settings name.
+
+    Parameters
+    ----------
+    named
+        Sources that the settings name.
+    repeats
+        Whether users come back to their own items, so that these are listed too.
+    """
+    pinned = _pinned(settings)
+    listed = pinned.get("repeats", repeats)
+    sources = dict(USUAL | USUAL_REPEAT if listed else USUAL) if named is None else dict(named)
     weights = {name: USUAL_WEIGHTS.get(name, 1.0) for name in sources}
     if settings.model.weights is not None:
         weights = dict.fromkeys(sources, 0.0) | settings.model.weights
-    pinned = _pinned(settings)
     return _checked(
         interest_half_life_days=pinned.get("interest", 90.0),
         popularity_half_life_days=pinned.get("popularity", 14.0),
-        seen="allow" if pinned.get("repeats", False) else "exclude",
+        seen="allow" if listed else "exclude",
         sources=sources,
         weights=weights,
         newcomers=USUAL_NEWCOMERS if USUAL_NEWCOMERS in sources else POPULAR,

@@ -33,8 +33,10 @@ USUAL: dict[str, SourceSettings] = {
     "popular": PopularSettings(),
     "regional": RegionalSettings(),
 }
-USUAL_WEIGHTS = {"low_pass": 1.0, "als": 0.5, "popular": 0.3, "regional": 0.0}
+USUAL_WEIGHTS = {"low_pass": 1.0, "als": 0.5, "popular": 0.3, "regional": 0.0, "repeat": 1.0}
 USUAL_NEWCOMERS = "regional"
+USUAL_REPEAT: dict[str, SourceSettings] = {"repeat": RepeatSettings()}  # with repeats, this too
+REPEATED = 0.25  # share of later acts that come back to an item, from which repeats are listed
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,15 @@ def test_the_order_of_acts_changes_nothing(rows, data):
     np.testing.assert_array_equal(one.ages, other.ages)
 
 
+def test_repeats_are_counted_by_user_item_and_day_after_the_first_day():
+    acts = [(0, 0, 1), (0, 1, 1), (0, 0, 2), (0, 0, 2), (0, 2, 3), (0, 1, 4), (1, 0, 4), (-1, 0, 5)]
+    made = log_of(acts, users=2, items=3)
+    assert made.repeat_share(9) == pytest.approx(2 / 3)  # item 0 on day 2 and item 1 on day 4
+    assert made.repeat_share(4) == pytest.approx(1 / 2)
+    assert made.repeat_share(1) == 0.0
+    assert log_of([], users=0, items=0).repeat_share(9) == 0.0
+
+
 def test_items_are_known_from_their_first_day():
     made = log_of([(0, 0, 5), (0, 1, 3)], users=1, items=3, first_days={2: 4})
     assert made.known_items(4).tolist() == [False, True, False]

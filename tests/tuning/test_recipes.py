@@ -14,7 +14,7 @@ from recsys_batch.errors import ConfigError
 from recsys_batch.models.sources import AlsSettings, PopularSettings, RepeatSettings
 from recsys_batch.tuning.log import Log
 from recsys_batch.tuning.recipes import looked_until
-from recsys_batch.tuning.spaces import USUAL
+from recsys_batch.tuning.spaces import USUAL, USUAL_REPEAT
 from tuning.logs import choose, groceries, log_of
 
 FIRST = dt.date(2026, 1, 1)
@@ -55,12 +55,24 @@ def test_while_the_history_is_short_it_is_looked_at_whenever_it_has_grown_by_a_t
 
 
 def test_by_too_few_users_nothing_is_chosen():
-    choice = choose(log_of([(0, 0, day) for day in range(30)], users=1, items=2), 30)
+    choice = choose(log_of([(0, day, day) for day in range(30)], users=1, items=30), 30)
     assert choice.trials == []
     assert len(choice.reasons) == 1
     assert choice.reasons[0].startswith("nothing is chosen by ")
+    assert choice.reasons[0].endswith("of later acts 0% come back to an item")
     assert choice.recipe.sources == USUAL
     assert choice.recipe.seen == "exclude"
+
+
+def test_few_users_who_come_back_to_their_own_items_are_shown_these():
+    log = log_of([(0, day % 2, day) for day in range(30)], users=1, items=2)
+    choice = choose(log, 30)
+    assert choice.recipe.seen == "allow"
+    assert choice.recipe.sources == USUAL | USUAL_REPEAT
+    assert choice.recipe.weights["repeat"] > 0
+    pinned = choose(log, 30, recommend__seen="exclude")
+    assert pinned.recipe.seen == "exclude"
+    assert pinned.recipe.sources == USUAL
 
 
 def test_an_empty_log_has_the_usual_recipe():
