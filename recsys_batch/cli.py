@@ -183,6 +183,19 @@ def status(dataset: str, lake: str, as_json: bool) -> None:
 @main.command()
 @DATASET
 @LAKE
+@click.option("--date", "day", help="Logical day, YYYY-MM-DD; default: the last that ran.")
+@JSON
+def cost(dataset: str, lake: str, day: str | None, as_json: bool) -> None:
+    """Say what each stage of a day took: time, cores, memory and bytes."""
+    from recsys_batch.inspection import cost_rows, cost_text
+
+    rows = cost_rows(dataset=dataset, lake=lake, day=day)
+    click.echo(json.dumps(rows) if as_json else cost_text(rows, dataset=dataset, lake=lake))
+
+
+@main.command()
+@DATASET
+@LAKE
 @JSON
 def publications(dataset: str, lake: str, as_json: bool) -> None:
     """List the sealed publications; a kept one can be rolled back to."""

@@ -18,7 +18,8 @@ from recsys_batch.ingest.conservation import Conservation, standing
 from recsys_batch.ingest.freshness import age_sentence
 from recsys_batch.ingest.lateness import lateness_summary
 from recsys_batch.ingest.pseudonyms import load_key
-from recsys_batch.job import actor
+from recsys_batch.job import actor, parse_day
+from recsys_batch.lake.cost import costs_text
 from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.store import write_lock
 from recsys_batch.lake.vacuum import vacuum
@@ -78,6 +79,35 @@ def list_text(found: dict[str, Any]) -> str:
         for place, item in enumerate(found["items"], start=1)
     ]
     return "\n".join([head, *lines])
+
+
+def cost_rows(*, dataset: str, lake: str, day: str | None) -> list[dict[str, Any]]:
+    """What each stage of a day took, by default of the last day that ran.
+
+    Raises
+    ------
+    LakeError
+        No stage of the day has run.
+    """
+    home, _ = dataset_home(dataset, lake)
+    kept = read_rows(home, "costs")
+    as_of = parse_day(day) if day else max((row[c.AS_OF] for row in kept), default=None)
+    rows = [row for row in kept if row[c.AS_OF] == as_of]
+    if not rows:
+        raise LakeError(
+            f"no stage has run for {day or 'any day'}",
+            where=str(home),
+            fix="run the day with `recsys-batch run`",
+        )
+    rows.sort(key=lambda row: row["ended_at"])
+    return [{**_plain(row), c.AS_OF: str(row[c.AS_OF])} for row in rows]
+
+
+def cost_text(rows: list[dict[str, Any]], *, dataset: str, lake: str) -> str:
+    """The costs of a day as lines, with the cores' seconds for 1,000 users of its publication."""
+    sealed = publication_rows(dataset=dataset, lake=lake)
+    users = [row["rows"]["topn_user"] for row in sealed if row["as_of"] == rows[0][c.AS_OF]]
+    return costs_text(rows, users=users[-1] if users else None)
 
 
 def publication_rows(*, dataset: str, lake: str) -> list[dict[str, Any]]:

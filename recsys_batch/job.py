@@ -8,10 +8,9 @@ import datetime as dt
 import getpass
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from recsys_batch.errors import TRACEBACK, ConfigError, LandingError, RecsysErro
 from recsys_batch.ingest.landing import landing_place, require_folder
 from recsys_batch.ingest.objects import S3Folder
 from recsys_batch.ingest.pseudonyms import content_digest
+from recsys_batch.lake.cost import Meter, keep_cost
 from recsys_batch.lake.digests import code_version
 from recsys_batch.lake.failures import spark_failure
 from recsys_batch.lake.logs import LOG, log_file
@@ -170,7 +170,7 @@ def opened(
 
 @contextlib.contextmanager
 def timed_stage(job: Job, name: str) -> Iterator[None]:
-    """Log a stage's start, end, seconds and failure.
+    """Log a stage's start, end, seconds and failure; keep what it took in `costs`.
 
     Raises
     ------
@@ -178,11 +178,12 @@ def timed_stage(job: Job, name: str) -> Iterator[None]:
         Spark failed; its own error is the cause.
     """
     fields = {"dataset": job.settings.dataset.name, "stage": name, "as_of": job.day.isoformat()}
-    start = time.perf_counter()
+    meter = Meter(job.lake.spark)
     LOG.info("stage started", extra={"fields": fields})
     try:
         yield
     except Exception as error:
+        meter.stop()
         kind = type(error).__name__
         where = f"stage {name} of {job.day}, {job.home}"
         told = error if isinstance(error, RecsysError) else spark_failure(error, where=where)
@@ -194,8 +195,9 @@ def timed_stage(job: Job, name: str) -> Iterator[None]:
         if told is None or told is error:
             raise
         raise told from error
-    seconds = round(time.perf_counter() - start, 3)
-    LOG.info("stage ended", extra={"fields": {**fields, "seconds": seconds}})
+    cost = meter.stop()
+    keep_cost(job.home, cost, stage=name, as_of=job.day, ended=dt.datetime.now(dt.UTC))
+    LOG.info("stage ended", extra={"fields": {**fields, **asdict(cost)}})
 
 
 def main(name: str, run: Callable[[Job], object]) -> None:

@@ -29,13 +29,13 @@ from typing import Any
 import numpy as np
 from pyspark.sql import SparkSession
 
-from benchmarks.processor import processor_seconds
 from benchmarks.report import Figure, write_report
 from jobs import features, ingest, tune, validate
 from recsys_batch import columns as c
 from recsys_batch.config import load_settings
 from recsys_batch.ingest.conservation import Conservation
 from recsys_batch.job import Job
+from recsys_batch.lake.cost import processor_seconds
 from recsys_batch.lake.digests import frame_digest
 from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.session import make_session

@@ -27,11 +27,11 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from benchmarks.processor import processor_seconds
 from benchmarks.report import REPORTS, Figure, ratio, write_report
 from recsys_batch.config import Dataset, SparkSettings, load_settings
 from recsys_batch.ingest.batch import sources, take
 from recsys_batch.ingest.pseudonyms import PseudonymKey
+from recsys_batch.lake.cost import processor_seconds
 from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake
 from recsys_batch.simulator import shop_settings, simulate

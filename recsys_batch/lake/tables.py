@@ -554,6 +554,24 @@ TABLES: dict[str, Table] = {
             "the gate's decision",
         ),
         Table(
+            "costs",
+            "gold",
+            (
+                ("as_of", "DATE", "the logical day"),
+                ("stage", "STRING", "the stage"),
+                ("ended_at", "TIMESTAMP", "when it ended"),
+                ("seconds", "DOUBLE", "by the clock"),
+                ("core_seconds", "DOUBLE", "of driver, JVM and workers, and of executors"),
+                ("peak_memory_bytes", "BIGINT", "the most that driver, JVM and workers held"),
+                ("bytes_read", "BIGINT", "by Spark's tasks"),
+                ("bytes_written", "BIGINT", "by Spark's tasks"),
+                ("bytes_shuffled", "BIGINT", "by Spark's tasks"),
+            ),
+            ("as_of", "stage"),
+            (),
+            "what a stage took when it last ran for a day",
+        ),
+        Table(
             "publications",
             "gold",
             (

@@ -12,8 +12,9 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from e2e.sample import BIN, Shop, must
+from e2e.sample import BIN, DAYS, Shop, call, must
 from recsys_batch.demo import first_listed_user
+from recsys_batch.pipeline import STAGES
 from recsys_batch.publish.exports import verify_exports
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
@@ -47,6 +48,19 @@ def test_show_falls_back_for_whom_it_does_not_know(shop):
     assert north["level"] == "region"
     assert {item["reason"] for item in north["items"]} == {"popular in north"}
     assert shown(shop, "a stranger", "--region", "nowhere")["level"] == "global"
+
+
+def test_cost_says_what_each_stage_of_a_day_took(shop):
+    rows = json.loads(shop.ask("cost", "--date", DAYS[0], "--json").out)
+    assert [row["stage"] for row in rows] == [stage.name for stage in STAGES]
+    assert {row["as_of"] for row in rows} == {DAYS[0]}
+    assert all(row["core_seconds"] > 0 and row["peak_memory_bytes"] > 0 for row in rows)
+    assert next(row for row in rows if row["stage"] == "ingest")["bytes_written"] > 0
+    text = shop.ask("cost").out
+    assert "core-seconds for 1,000 users" in text
+    missing = call("recsys-batch", "cost", "--date", "2020-01-01", "--lake", shop.lake)
+    assert missing.status != 0
+    assert "no stage has run for 2020-01-01" in missing.err
 
 
 def test_status_says_what_is_live_and_why(shop):

@@ -1,0 +1,177 @@
+"""What a stage costs: seconds, seconds of cores, memory at its fullest, bytes moved by Spark."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from recsys_batch import columns as c
+from recsys_batch.lake.ledger import replace_rows
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_INTERVAL = 0.5  # seconds between two looks at the memory
+_BYTES = {"bytes_read": "inputBytes", "bytes_written": "outputBytes"} | {
+    "bytes_shuffled": "shuffleWriteBytes"
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a stretch of work took.
+
+    Attributes
+    ----------
+    seconds
+        By the clock.
+    core_seconds
+        Of this process, its JVM and its workers; on a cluster also the seconds that executors gave
+        cores to tasks.
+    peak_memory_bytes
+        The most that this process, its JVM and its workers held of the machine's memory, each
+        its part of what they share (PSS), looked at twice a second.
+    bytes_read, bytes_written, bytes_shuffled
+        By Spark's tasks; files that are read or committed without Spark are not among them.
+    """
+
+    seconds: float
+    core_seconds: float
+    peak_memory_bytes: int
+    bytes_read: int
+    bytes_written: int
+    bytes_shuffled: int
+
+
+class Meter:
+    """Measures from its making to `stop`."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+        self._first = _next_stage(spark)
+        self._began = time.perf_counter()
+        self._cores = processor_seconds()
+        self._memory = PeakMemory()
+        self._memory.start()
+
+    def stop(self) -> Cost:
+        """What it took since the beginning."""
+        self._memory.stop()
+        spent = [row for row in _stages(self._spark) if row.stageId() >= self._first]
+        on_executors = 0.0
+        if not str(self._spark.sparkContext.master).startswith("local"):
+            on_executors = sum(row.executorRunTime() for row in spent) / 1000
+        return Cost(
+            round(time.perf_counter() - self._began, 3),
+            round(processor_seconds() - self._cores + on_executors, 3),
+            self._memory.bytes,
+            **{name: sum(getattr(row, of)() for row in spent) for name, of in _BYTES.items()},
+        )
+
+
+class PeakMemory:
+    """Looks at a process and its children twice a second, and keeps the greatest sum.
+
+    Attributes
+    ----------
+    bytes
+        The greatest sum seen between `start` and `stop`.
+    """
+
+    def __init__(self, pid: int | None = None) -> None:
+        self.bytes = 0
+        self._root = psutil.Process(pid)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look once more and end."""
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._over.wait(_INTERVAL):
+            self._look()
+
+    def _look(self) -> None:
+        held = 0
+        try:
+            for process in (self._root, *self._root.children(recursive=True)):
+                held += process.memory_full_info().pss
+        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+            return  # one ended while it was looked at: the next look has the rest
+        self.bytes = max(self.bytes, held)
+
+
+def processor_seconds() -> float:
+    """Seconds of processors that this process, its JVM and its workers have taken so far."""
+    total = 0.0
+    own = psutil.Process()
+    for process in (own, *own.children(recursive=True)):
+        try:
+            total += sum(process.cpu_times()[:4])
+        except psutil.NoSuchProcess:  # its parent counts what it took
+            continue
+    return total
+
+
+def keep_cost(home: Path, cost: Cost, *, stage: str, as_of: dt.date, ended: dt.datetime) -> None:
+    """Keep what a stage took in `costs`; the last time that it ran for the day counts."""
+    row = {"stage": stage, c.AS_OF: as_of, "ended_at": ended, **asdict(cost)}
+    replace_rows(home, "costs", [row], stage=stage, as_of=as_of)
+
+
+def costs_text(rows: Sequence[Mapping[str, Any]], *, users: int | None) -> str:
+    """Costs of a day's stages as lines, their sums, and what 1,000 users' lists took of cores.
+
+    Parameters
+    ----------
+    rows
+        Of `costs`.
+    users
+        Users whose lists were published; None where none were.
+    """
+    lines = [f"{'stage':<10}{'seconds':>9}{'core-s':>9}{'memory':>9}{'read':>9}{'written':>9}"]
+    lines[0] += f"{'shuffled':>9}"
+    sums = {name: sum(row[name] for row in rows) for name in ("seconds", "core_seconds", *_BYTES)}
+    whole = {"peak_memory_bytes": max(row["peak_memory_bytes"] for row in rows), **sums}
+    for row in (*rows, {"stage": "in all", **whole}):
+        sizes = [row[name] / 1e6 for name in ("peak_memory_bytes", *_BYTES)]
+        lines.append(
+            f"{row['stage']:<10}{row['seconds']:>9.1f}{row['core_seconds']:>9.1f}"
+            + "".join(f"{size:>8,.0f}M" for size in sizes)
+        )
+    if users:
+        per_thousand = sums["core_seconds"] / users * 1000
+        lines.append(f"{per_thousand:.1f} core-seconds for 1,000 users ({users:,} have lists)")
+    return "\n".join(lines)
+
+
+def _stages(spark: SparkSession) -> Iterator[Any]:
+    """Spark's stages that it still remembers."""
+    context = spark.sparkContext
+    gateway, jvm = context._gateway, context._jvm
+    assert gateway is not None
+    assert jvm is not None
+    none = jvm.java.util.ArrayList()
+    quantiles = gateway.new_array(jvm.double, 0)
+    found = context._jsc.sc().statusStore().stageList(none, False, False, quantiles, none)
+    for place in range(found.size()):
+        yield found.apply(place)
+
+
+def _next_stage(spark: SparkSession) -> int:
+    return max((row.stageId() for row in _stages(spark)), default=-1) + 1
