@@ -18,7 +18,7 @@ from recsys_batch.lake.ledger import replace_rows
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_INTERVAL = 0.5  # seconds between two looks at the memory
+_INTERVAL = 1.0  # seconds between two looks at the memory
 _BYTES = {"bytes_read": "inputBytes", "bytes_written": "outputBytes"} | {
     "bytes_shuffled": "shuffleWriteBytes"
 }
@@ -36,8 +36,8 @@ class Cost:
         Of this process, its JVM and its workers; on a cluster also the seconds that executors gave
         cores to tasks.
     peak_memory_bytes
-        The most that this process, its JVM and its workers held of the machine's memory, each
-        its part of what they share (PSS), looked at twice a second.
+        The most that this process, its JVM and its workers held, but for mapped files and what
+        they share, looked at once a second.
     bytes_read, bytes_written, bytes_shuffled
         By Spark's tasks; files that are read or committed without Spark are not among them.
     """
@@ -77,7 +77,10 @@ class Meter:
 
 
 class PeakMemory:
-    """Looks at a process and its children twice a second, and keeps the greatest sum.
+    """Looks at a process and its children once a second, and keeps the greatest sum.
+
+    Of resident memory what is neither shared nor mapped from files: the kernel tells it at once,
+    where it walks through all pages to tell what is whose part (PSS).
 
     Attributes
     ----------
@@ -110,7 +113,8 @@ class PeakMemory:
         held = 0
         try:
             for process in (self._root, *self._root.children(recursive=True)):
-                held += process.memory_full_info().pss
+                memory = process.memory_info()
+                held += memory.rss - memory.shared
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             return  # one ended while it was looked at: the next look has the rest
         self.bytes = max(self.bytes, held)
