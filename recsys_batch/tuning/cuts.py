@@ -81,7 +81,8 @@ def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> 
     """The latest cuts whose hold-outs of `days` days together have `users` users.
 
     Earlier cuts are added until there are so many, up to four (of single days eight), as long as
-    each has at least as many days before it as after it.
+    each has at least as many days before it as after it, and half of the whole history: what is
+    best of a log that has just begun need not be best of the log as it is now.
 
     Parameters
     ----------
@@ -94,7 +95,7 @@ def temporal_cuts(log: Log, *, until: int, days: int, users: int, seed: int) -> 
     first = int(log.days.min(initial=until))
     for number in range(_MOST_DAYS if days == 1 else _MOST_CUTS):
         at = until - days * (number + 1)
-        if at - first < days:
+        if at - first < (max(days, (until - first) / 2) if cuts else days):
             break
         truth = log.wanted(at, at + days)
         touched = np.unique(log.users[(log.days < at) & (log.weights > 0)])

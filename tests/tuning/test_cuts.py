@@ -42,6 +42,8 @@ def test_users_judge_who_were_known_before_and_wanted_something_after(rows, unti
             seen = {item for who, item, day in rows if who == user and day < cut.at}
             assert set(cut.seen[[place]].indices.tolist()) == seen
         assert set(np.flatnonzero(cut.allow)) == {item for _, item, day in rows if day < cut.at}
+    for earlier in cuts[1:]:
+        assert earlier.at - first >= (until - first) / 2  # half of the history, as it is now
     assert len({cut.at for cut in cuts}) == len(cuts) <= 8
     assert all(sum(len(cut.rows) for cut in cuts[:place]) < users for place in range(len(cuts)))
 
