@@ -71,6 +71,7 @@ def test_a_killed_replay_lets_in_all_of_its_lines_or_none(tmp_path: Path) -> Non
     assert len(read_rows(lake.home, "events")) == 42
 
 
+@pytest.mark.soak
 def test_a_batch_killed_once_its_new_column_was_recorded_is_recorded_once(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "source", tmp_path / "killed")
     land(lake, "1.csv", "id,ts,u,i", *(event(name) for name in sorted(GOOD)))
