@@ -47,7 +47,7 @@ class SparkSettings(_Settings):
 
     master: str = Field("local[2]", description="Spark master; local[N] on one machine.")
     driver_memory: str = Field("4g", description="Heap of the driver, which in local mode is all.")
-    java_options: str = Field("", description="Options of the driver's JVM.")
+    java_options: str = Field("", description="Options of the driver's and the executors' JVMs.")
     shuffle_partitions: int = Field(
         4, ge=1, description="Partitions after a shuffle; about twice the cores."
     )
