@@ -34,7 +34,14 @@ def run(job: Job) -> Decision:
     day = part_ends(job.day, settings)["train"] - dt.timedelta(days=1)
     under = partial(Ranker, policy=job.policy, as_of=day, run_id=run_id, n=list_depth(measured))
     holdout = read_holdout(job.home, run_id=run_id, trained_on=model.trained_on)
-    found = backtest(model, holdout, under=under, champion=champion, settings=measured)
+    found = backtest(
+        model,
+        holdout,
+        under=under,
+        champion=champion,
+        settings=measured,
+        fit_als=job.als_engine(run_id),
+    )
     scores = found.scores
     decision = decide(
         challenger=scores["lists"],

@@ -8,9 +8,14 @@ from pathlib import Path
 _KEPT = 3  # runs; an older one's lists are there, and training it again gives the same file
 
 
+def run_folder(home: Path, run_id: str) -> Path:
+    """The folder of what a run fits."""
+    return home / "fitted" / run_id
+
+
 def model_path(home: Path, run_id: str, part: str) -> Path:
     """The file of a run's model, fitted on one part of its features."""
-    return home / "fitted" / run_id / f"{run_id}-{part}.model"
+    return run_folder(home, run_id) / f"{run_id}-{part}.model"
 
 
 def keep_latest(home: Path) -> None:
