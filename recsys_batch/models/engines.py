@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import numpy as np
 from scipy import sparse
 
 from recsys_batch.config import ModelSettings
 from recsys_batch.errors import SetupError
-from recsys_batch.models.mllib import fit_mllib
+from recsys_batch.models.mllib import UNFINISHED, fit_mllib
 from recsys_batch.models.sources import AlsSettings, FactorScores, SourceData
+from recsys_batch.models.sources.interface import Floats
 from recsys_batch.setup.machine import available_memory, parse_memory
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ class AlsEngine:
     progress: Callable[[int, int], None] | None = None
 
     def __call__(self, als: AlsSettings, data: SourceData) -> FactorScores:
-        """Fit a source of kind `als`.
+        """Fit a source of kind `als`; what MLlib fitted is kept until the stage is done.
 
         Raises
         ------
@@ -65,7 +68,16 @@ class AlsEngine:
         if self.settings.engine == "auto":
             self.say(f"als: {_lack(need, limit)}: fitted by Spark MLlib")
         self.folder.mkdir(parents=True, exist_ok=True)
-        users, items = fit_mllib(
+        kept = self.folder / f"{UNFINISHED}{_digest(als, data.weights)}.npz"
+        if kept.exists():
+            self.say("als: fitted before this stage was stopped")
+            return _read(kept)
+        fitted = FactorScores(*self._fit_mllib(als, data))
+        _write(kept, fitted)
+        return fitted
+
+    def _fit_mllib(self, als: AlsSettings, data: SourceData) -> tuple[Floats, Floats]:
+        return fit_mllib(
             self.spark,
             data.weights,
             factors=als.factors,
@@ -76,7 +88,6 @@ class AlsEngine:
             folder=self.folder,
             progress=self.progress,
         )
-        return FactorScores(users, items)
 
     def _limit(self) -> int | None:
         if self.settings.memory is None:
@@ -125,6 +136,26 @@ def choose_engine(
             "memory (model.memory)",
         )
     return wanted
+
+
+def _digest(als: AlsSettings, weights: sparse.csr_matrix) -> str:
+    """Name of a fit (16 hex digits): its settings and interactions."""
+    digest = hashlib.sha256(f"{als.model_dump_json()} {weights.shape}".encode())
+    for part in (weights.indptr, weights.indices, weights.data):
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()[:16]
+
+
+def _write(path: Path, fitted: FactorScores) -> None:
+    aside = path.with_suffix(".building")
+    with aside.open("wb") as file:
+        np.savez(file, users=fitted.users, items=fitted.items)
+    aside.replace(path)
+
+
+def _read(path: Path) -> FactorScores:
+    with np.load(path) as found:
+        return FactorScores(found["users"], found["items"])
 
 
 def _lack(need: int, limit: int | None) -> str:

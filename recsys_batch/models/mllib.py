@@ -28,6 +28,7 @@ from recsys_batch.models.als import Floats, require_finite
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+UNFINISHED = "als-"  # how the names begin of what lies in the folder until the stage is done
 _BLOCKS = 10  # of users and of items; the factors depend on it, so that it is not the cluster's
 _CHECKPOINT_SWEEPS = 5  # after which the plan, which grows with each, is cut
 _ROWS = 1 << 20  # pairs a row group: what a task reads at once
@@ -70,7 +71,7 @@ def fit_mllib(
     """
     from pyspark.ml.recommendation import ALS
 
-    with tempfile.TemporaryDirectory(prefix="als-", dir=folder) as work:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as work:
         pairs = Path(work) / "pairs.parquet"
         write_ratings(weights, pairs, alpha=alpha)
         spark.sparkContext.setCheckpointDir(str(Path(work) / "checkpoints"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from recsys_batch.models.mllib import UNFINISHED
+
 _KEPT = 3  # runs; an older one's lists are there, and training it again gives the same file
 
 
@@ -19,7 +21,9 @@ def model_path(home: Path, run_id: str, part: str) -> Path:
 
 
 def keep_latest(home: Path) -> None:
-    """Remove the models of all runs but those trained last."""
+    """Remove the models of all runs but those trained last, and what the last one's fits left."""
     runs = sorted((home / "fitted").iterdir(), key=lambda each: each.stat().st_mtime_ns)
     for old in runs[:-_KEPT]:
         shutil.rmtree(old)
+    for left in runs[-1].glob(f"{UNFINISHED}*"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()

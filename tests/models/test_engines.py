@@ -110,4 +110,18 @@ def test_auto_is_mllib_where_it_does_not_fit_and_says_so(data, tmp_path, spark):
     assert said == ["als: 1 MiB of memory are needed, 0 MiB available: fitted by Spark MLlib"]
     assert (found.users.shape, found.items.shape) == ((40, 4), (30, 4))
     assert (found.scores(np.arange(40)) != ALS.fit(data).scores(np.arange(40))).any()
-    assert list((tmp_path / "run").iterdir()) == []
+    (kept,) = (tmp_path / "run").iterdir()
+    assert kept.suffix == ".npz"
+    again = engine(tmp_path, None, said, memory="1k")(ALS, data)  # without a session
+    assert said[-1] == "als: fitted before this stage was stopped"
+    assert again.users.tobytes() == found.users.tobytes()
+    assert again.items.tobytes() == found.items.tobytes()
+
+
+@pytest.mark.spark
+def test_what_was_kept_is_of_these_settings_and_interactions_alone(data, tmp_path, spark):
+    fit = engine(tmp_path, spark, engine="mllib")
+    heavier = SourceData(data.weights * np.float32(2))
+    for als, learnt in ((ALS, data), (ALS, heavier), (AlsSettings(factors=3, iterations=2), data)):
+        fit(als, learnt)
+    assert len(list((tmp_path / "run").iterdir())) == 3
