@@ -17,7 +17,7 @@ from recsys_batch.setup.jdk import require_java
 
 _MASTER = re.compile(r"Starting Spark master at (spark://\S+)")
 _REGISTERED = re.compile(r"Registering worker ")
-_LONGEST = 60.0  # seconds for a daemon to start
+_LONGEST = 180.0  # seconds for a daemon to start
 _DAEMON = {
     "SPARK_DAEMON_MEMORY": "256m",
     "SPARK_DAEMON_JAVA_OPTS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
