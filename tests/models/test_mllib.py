@@ -12,8 +12,8 @@ from recsys_batch.evaluation.accuracy import ndcg
 from recsys_batch.models.als import fit_als
 from recsys_batch.models.mllib import fit_mllib, mean_regularization, write_ratings
 
-SETTINGS = {"factors": 8, "regularization": 5.0, "alpha": 2.0, "iterations": 10, "seed": 3}
-USERS, ITEMS, KINDS, NO_HISTORY = 600, 200, 8, 17
+SETTINGS = {"factors": 8, "regularization": 20.0, "alpha": 2.0, "iterations": 10, "seed": 3}
+USERS, ITEMS, KINDS, NO_HISTORY = 4000, 200, 8, 17
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def planted() -> tuple[sparse.csr_matrix, np.ndarray]:
         chance = wanted[user] / wanted[user].sum()
         taken = rng.choice(ITEMS, int(rng.integers(12, 32)), replace=False, p=chance)
         later[user, taken[:6]] = True
-        weights[user, taken[6:]] = rng.choice([0.1, 0.5, 1.0, 3.0], len(taken) - 6)
+        weights[user, taken[6:]] = rng.choice([0.5, 1.0, 3.0], len(taken) - 6)
     weights[NO_HISTORY] = 0
     return sparse.csr_matrix(weights), later
 
