@@ -7,7 +7,6 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
 
-from recsys_batch.errors import InputDataError
 from recsys_batch.evaluation.accuracy import ndcg
 from recsys_batch.models.als import fit_als
 from recsys_batch.models.mllib import fit_mllib, mean_regularization, write_ratings
@@ -90,14 +89,6 @@ def test_a_repeat_gives_equal_bits_and_another_seed_other_ones(spark, fitted, pl
     assert [each.tobytes() for each in again] == [users.tobytes(), items.tobytes()]
     other = fit_mllib(spark, planted[0], **{**SETTINGS, "seed": 4}, folder=tmp_path)
     assert other[1].tobytes() != items.tobytes()
-
-
-@pytest.mark.spark
-@pytest.mark.parametrize("alpha", [1e38])
-def test_factors_that_are_no_numbers_are_refused(spark, alpha, tmp_path):
-    weights = sparse.csr_matrix(np.full((4, 4), 1e30, dtype=np.float32))
-    with pytest.raises(InputDataError, match=r"source als, .*alpha .*not finite.*; raise the"):
-        fit_mllib(spark, weights, **{**SETTINGS, "alpha": alpha}, folder=tmp_path)
 
 
 def test_ratings_are_weights_less_one_over_alpha_and_never_dislikes(tmp_path):
