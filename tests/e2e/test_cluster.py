@@ -34,6 +34,12 @@ def on_cluster(folder: Path, master: str) -> dict[str, str]:
     }
 
 
+def machines() -> set[psutil.Process]:
+    """The Java machines that were started from here."""
+    found = psutil.Process().children(recursive=True)
+    return {each for each in found if each.name() == "java"}
+
+
 def rows(shop: Shop, table: str) -> list[str]:
     """The rows of a table, of the live run where runs have their own, as text and sorted."""
     frame = pl.scan_delta(str(shop.home / table)).collect()
@@ -48,9 +54,9 @@ def test_a_day_on_two_workers_equals_the_same_day_in_local_mode(shop, landing, t
     """The workers' clocks are set to another time zone; nothing of the cluster is left running."""
     other = Shop(landing, tmp_path / "lake")
     options = ("--dataset", "sample", "--date", DAYS[1], "--landing", landing, "--lake", other.lake)
-    before = set(psutil.Process().children(recursive=True))
+    before = machines()
     with standalone(tmp_path, workers=2, environment={"TZ": "Asia/Kolkata"}) as master:
-        started = set(psutil.Process().children(recursive=True)) - before
+        started = machines() - before
         assert len(started) == 3
         must("recsys-batch", "run", *options, **on_cluster(tmp_path, master))
         executors = [log for log in tmp_path.glob("worker-?/app-*/?/stderr") if log.stat().st_size]
