@@ -27,14 +27,14 @@ def run(job: Job) -> Decision:
     """Score the run's recipe on the held-out days, decide, and store metrics and decision."""
     opened, settings = job.open_run(), job.settings
     run_id, measured = opened.run_id, settings.evaluation
-    live = read_current(job.home)
+    live, fit = read_current(job.home), job.als_engine(run_id)
     model = load_model(model_path(job.home, run_id, "train"))
     champion = stored_recipe(job.home, live) if live else None
     job.progress("scoring", 0, 1)
     day = part_ends(job.day, settings)["train"] - dt.timedelta(days=1)
     under = partial(Ranker, policy=job.policy, as_of=day, run_id=run_id, n=list_depth(measured))
     holdout = read_holdout(job.home, run_id=run_id, trained_on=model.trained_on)
-    found = backtest(model, holdout, under=under, champion=champion, settings=measured)
+    found = backtest(model, holdout, under=under, champion=champion, settings=measured, fit_als=fit)
     scores = found.scores
     decision = decide(
         challenger=scores["lists"],

@@ -47,7 +47,7 @@ class SparkSettings(_Settings):
 
     master: str = Field("local[2]", description="Spark master; local[N] on one machine.")
     driver_memory: str = Field("4g", description="Heap of the driver, which in local mode is all.")
-    java_options: str = Field("", description="Options of the driver's JVM.")
+    java_options: str = Field("", description="Options of the driver's and the executors' JVMs.")
     shuffle_partitions: int = Field(
         4, ge=1, description="Partitions after a shuffle; about twice the cores."
     )
@@ -94,6 +94,15 @@ class ModelSettings(_Settings):
         True, description="Try trees over the weighed sources; they are used where they win."
     )
     per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
+    engine: Literal["auto", "implicit", "mllib"] = Field(
+        "auto",
+        description="What fits sources of kind als: implicit on the driver's machine, or mllib, "
+        "Spark's, on the executors; auto: implicit while its memory is there.",
+    )
+    memory: str | None = Field(
+        None,
+        description="Memory that implicit may take, such as 8g; null: what the machine has left.",
+    )
 
 
 class TuningSettings(_Settings):

@@ -26,7 +26,9 @@ from recsys_batch.lake.logs import LOG, log_file
 from recsys_batch.lake.runs import Run, open_run
 from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake, write_lock
+from recsys_batch.models.engines import AlsEngine
 from recsys_batch.ranking.policy import Policy, load_policy
+from recsys_batch.ranking.stored import run_folder
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,16 @@ class Job:
             config_digest=self.config_digest,
             code_version=code_version(),
             horizon=self.horizon,
+        )
+
+    def als_engine(self, run_id: str) -> AlsEngine:
+        """What fits a run's sources of kind `als`, as the settings have it."""
+        return AlsEngine(
+            self.settings.model,
+            self.lake.spark,
+            run_folder(self.home, run_id),
+            say=self.say,
+            progress=self.steps("als, sweeps"),
         )
 
     def landing_folder(self) -> Path | S3Folder:

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from recsys_batch.config import EvaluationSettings
 from recsys_batch.evaluation.report import BASELINE
 from recsys_batch.evaluation.scores import Scores, evaluate
+from recsys_batch.models.engines import FitAls
 from recsys_batch.models.recipes import POPULAR, Recipe
 from recsys_batch.ranking.backtest import Holdout, alone_lists, ranker_lists
 from recsys_batch.ranking.model import RankingModel, fit_model
@@ -45,6 +46,7 @@ def backtest(
     under: Callable[[RankingModel], Ranker],
     champion: Recipe | None,
     settings: EvaluationSettings,
+    fit_als: FitAls | None = None,
 ) -> Backtest:
     """Score a run on its hold-out.
 
@@ -56,13 +58,15 @@ def backtest(
         Puts a model under the run's rules, for lists of `list_depth` items.
     champion
         The recipe that is live, to be fitted on the same where it is another one.
+    fit_als
+        What fits its sources of kind `als`, as it did the model's; None: their own `fit`.
     """
     ranker, trained_on = under(model), model.trained_on
     with threadpool_limits(limits=1, user_api="blas"):  # as the tasks that make lists
         alone = alone_lists(ranker, holdout.rows)
         lists = {BASELINE: alone.pop(POPULAR), "lists": ranker_lists(ranker, holdout.rows)}
         if champion is not None and champion != model.recipe:
-            theirs = under(fit_model(trained_on, champion))
+            theirs = under(fit_model(trained_on, champion, fit_als=fit_als))
             lists["champion"] = ranker_lists(theirs, holdout.rows)
     lists |= {f"{name} alone": found for name, found in alone.items()}
     weights = trained_on.data.weights

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _LOG4J = Path(__file__).with_name("log4j2.properties")
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _LEAST_HEAP = 450 * 2**20  # bytes; Spark itself refuses less
 
 
@@ -30,11 +31,12 @@ def make_session(settings: SparkSettings, *, app: str = "recsys-batch") -> Spark
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    for name in _THREADS:
         os.environ.setdefault(name, "1")  # a Spark task is the unit of parallel work
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     if not submitted:
-        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+        if settings.master.startswith("local"):  # elsewhere, executors must reach the driver
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         _require_memory(settings.driver_memory)
         _require_java()
     _require_delta_jars()
@@ -62,9 +64,14 @@ def make_session(settings: SparkSettings, *, app: str = "recsys-batch") -> Spark
 
 def java_options(settings: SparkSettings) -> str:
     """Options of the driver's JVM; a script under spark-submit must be given them."""
-    own = ["-Duser.timezone=UTC", f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"]
+    return f"-Dlog4j2.configurationFile={_LOG4J.as_uri()} {executor_java_options(settings)}"
+
+
+def executor_java_options(settings: SparkSettings) -> str:
+    """Options of every JVM, the executors' too, whose machines may be in other time zones."""
+    own = ["-Duser.timezone=UTC"]
     archive = class_archive()
-    if archive.exists():  # a JVM that it does not fit passes over it
+    if archive.exists():  # a JVM that it does not fit, or that has none, passes over it
         own.append(f"-XX:SharedArchiveFile={archive} -Xlog:cds=off -Xlog:cds+dynamic=off")
     return " ".join((*own, settings.java_options)).strip()
 
@@ -80,6 +87,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
     return {
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.extraJavaOptions": java_options(settings),
+        "spark.executor.extraJavaOptions": executor_java_options(settings),
+        **{f"spark.executorEnv.{name}": "1" for name in _THREADS},
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",

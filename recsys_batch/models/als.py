@@ -78,10 +78,15 @@ def fit_als(
     users = np.ascontiguousarray(model.user_factors, dtype=np.float32)
     items = np.ascontiguousarray(model.item_factors, dtype=np.float32)
     # A ModelFitError says that there are NaN, which infinities do not raise: look for both.
+    require_finite(users, items, where=f"regularization {regularization}, alpha {alpha}")
+    return users, items
+
+
+def require_finite(users: Floats, items: Floats, *, where: str) -> None:
+    """Raise `InputDataError`, naming the settings, where factors are not finite numbers."""
     if not (np.isfinite(users).all() and np.isfinite(items).all()):
         raise InputDataError(
             "training gave factors that are not finite numbers",
-            where=f"source als, regularization {regularization}, alpha {alpha}",
+            where=f"source als, {where}",
             fix="raise the regularization or lower alpha",
         )
-    return users, items

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_batch.errors import LakeError
+from recsys_batch.models.engines import FitAls
 from recsys_batch.models.recipes import FACTORS, Recipe
-from recsys_batch.models.sources import FactorScores, FittedSource
+from recsys_batch.models.sources import AlsSettings, FactorScores, FittedSource, SourceSettings
 from recsys_batch.models.training import Training
 
 # What reading a file that is missing, cut off, or of other code can raise.
@@ -59,18 +60,32 @@ class RankingModel:
         aside.replace(path)
 
 
-def fit_model(trained_on: Training, recipe: Recipe, *, threads: int = 1) -> RankingModel:
+def fit_model(
+    trained_on: Training, recipe: Recipe, *, threads: int = 1, fit_als: FitAls | None = None
+) -> RankingModel:
     """Fit a recipe's sources; equal features and recipe give equal bits.
+
+    Parameters
+    ----------
+    threads
+        As in `SourceSettings.fit`.
+    fit_als
+        What fits sources of kind `als`, such as an `AlsEngine`; None: their own `fit`.
 
     Raises
     ------
     InputDataError
         The features lack what a source needs.
+    SetupError
+        `fit_als` lacks what it needs.
     """
-    fitted = {
-        name: settings.fit(trained_on.data, threads=threads)
-        for name, settings in recipe.sources.items()
-    }
+
+    def fit(settings: SourceSettings) -> FittedSource:
+        if fit_als is not None and isinstance(settings, AlsSettings):
+            return fit_als(settings, trained_on.data)
+        return settings.fit(trained_on.data, threads=threads)
+
+    fitted = {name: fit(settings) for name, settings in recipe.sources.items()}
     return RankingModel(recipe, trained_on, fitted)
 
 

@@ -22,8 +22,13 @@ _CGROUPS = (
 )
 
 
-def parse_memory(text: str) -> int:
+def parse_memory(text: str, *, where: str = "spark.driver_memory") -> int:
     """Return the bytes of an amount as Spark writes it, such as ``512m`` or ``4g``.
+
+    Parameters
+    ----------
+    where
+        The setting, for the error.
 
     Raises
     ------
@@ -34,7 +39,7 @@ def parse_memory(text: str) -> int:
     if not match:
         raise SetupError(
             f"{text!r} is not an amount of memory",
-            where="spark.driver_memory",
+            where=where,
             fix="write it like 512m or 4g",
         )
     return int(match[1]) * _UNITS[match[2]]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 
 import pytest
 from pyspark.sql import SparkSession
 
 from recsys_batch.config import SparkSettings
 from recsys_batch.errors import SetupError
-from recsys_batch.lake.session import make_session
+from recsys_batch.lake.session import executor_java_options, make_session
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,22 @@ def test_memory_that_cannot_be_had_is_refused(memory: str, found: str) -> None:
         make_session(SparkSettings(driver_memory=memory))
     assert caught.value.where == "spark.driver_memory"
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(("master", "bound"), [("local[2]", "127.0.0.1"), ("spark://a:7077", None)])
+def test_the_driver_stays_on_loopback_in_local_mode_alone(master, bound, monkeypatch) -> None:
+    """Executors of other machines could not reach it there."""
+    for name in ("SPARK_LOCAL_IP", "PYSPARK_GATEWAY_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(SetupError):
+        make_session(SparkSettings(master=master, driver_memory="100m"))
+    assert os.environ.pop("SPARK_LOCAL_IP", None) == bound
+
+
+def test_executors_read_times_in_utc_and_take_the_options_of_the_jvm() -> None:
+    options = executor_java_options(SparkSettings(java_options="-XX:+UseSerialGC")).split()
+    assert options[0] == "-Duser.timezone=UTC"
+    assert options[-1] == "-XX:+UseSerialGC"
 
 
 @pytest.mark.spark

@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from recsys_batch.errors import InputDataError
-from recsys_batch.models.als import fit_als
+from recsys_batch.models.als import fit_als, require_finite
 
 
 def fit(weights: sparse.csr_matrix, **changed):
@@ -63,3 +63,13 @@ def test_factors_that_are_no_numbers_are_refused(alpha):
     weights = sparse.csr_matrix(np.full((4, 4), 1e30, dtype=np.float32))
     with pytest.raises(InputDataError, match=r"source als, .*alpha .*not finite.*; raise the"):
         fit(weights, alpha=alpha)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_factor_that_is_no_number_is_refused_whoever_fitted_it(wrong, side):
+    factors = [np.ones((2, 3), dtype=np.float32), np.ones((4, 3), dtype=np.float32)]
+    require_finite(*factors, where="here")
+    factors[side][1, 2] = wrong
+    with pytest.raises(InputDataError, match=r"^source als, here: training gave factors that are"):
+        require_finite(*factors, where="here")

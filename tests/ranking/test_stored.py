@@ -24,3 +24,13 @@ def test_the_runs_trained_last_are_kept(tmp_path):
     assert sorted(path.name for path in (tmp_path / "fitted").iterdir()) == ["a", "b", "d"]
     keep_latest(tmp_path)
     assert model_path(tmp_path, "a", "train").is_file()
+
+
+def test_what_the_fits_of_a_run_left_goes_with_its_last(tmp_path):
+    path = model_path(tmp_path, "a", "full")
+    (path.parent / "als-killed").mkdir(parents=True)
+    (path.parent / "als-killed" / "pairs.parquet").write_bytes(b"x")
+    (path.parent / "als-0123.npz").write_bytes(b"x")
+    path.write_bytes(b"x")
+    keep_latest(tmp_path)
+    assert list(path.parent.iterdir()) == [path]
