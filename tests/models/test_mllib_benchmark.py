@@ -14,7 +14,7 @@ from benchmarks.speed.contenders import Run, Work, mllib, ours
 from benchmarks.speed.pairs import made_pairs, ndcg
 from recsys_batch.topn import top_n
 
-WORK = Work(factors=8, iterations=3, confidence=10.0, n=5, seed=1)
+WORK = Work(factors=8, iterations=2, confidence=10.0, n=5, seed=1)
 
 
 def listed(table: Path, user: str, items: str, item: str) -> dict[int, list[int]]:
