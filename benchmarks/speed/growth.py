@@ -113,7 +113,7 @@ def draw(costs: dict[str, list[Cost]], path: Path) -> None:
         lower.set_xlabel(name)
     panels[0][0].set_ylabel("seconds")
     panels[1][0].set_ylabel("MiB added")
-    with matplotlib.rc_context({"svg.hashsalt": path.stem}):
+    with matplotlib.rc_context({"svg.hashsalt": path.stem, "svg.fonttype": "none"}):
         plot.savefig(path, metadata={"Date": None})
 
 
