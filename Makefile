@@ -19,7 +19,7 @@ EXTRA_LOCK := --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak check bench-quality lock doctor setup clean
+.PHONY: help run test soak check bench-quality bench-speed lock doctor setup clean
 
 help:  ## Say what there is
 	@echo 'recsys-batch: from event logs to gated, versioned recommendations.'
@@ -46,6 +46,9 @@ check: $(STAMP)  ## Lint, format, types and the direction of imports
 
 bench-quality: $(STAMP)  ## Public tables and logs of different nature, beside others: an hour or more
 	@$(ACTIVE) $(BIN)/python -m benchmarks.quality.run $(ARGS)
+
+bench-speed: $(STAMP)  ## Kernel, MLlib beside ours, a million users, growth, ingest, edge: half an hour
+	@$(ACTIVE) $(BIN)/python -m benchmarks.speed.run $(ARGS)
 
 doctor:  ## Say what this machine lacks, and the fix
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m recsys_batch.doctor; \

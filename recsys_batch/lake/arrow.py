@@ -1,4 +1,4 @@
-"""Tables of the lake as Arrow, without Spark: read whole partitions, write in one commit."""
+"""Tables as Arrow, without Spark: read whole partitions, write in one commit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from recsys_batch.lake.store import (
     create_table,
     has_version,
     predicate,
+    refuse_half_written,
     table_path,
     unreadable,
     unwritable,
@@ -81,3 +82,35 @@ def replace_table(home: Path, name: str, rows: pa.Table, **owned: object) -> Non
         )
     except (DeltaError, OSError) as error:
         raise unwritable(path, error) from error
+
+
+def write_batches(folder: Path, rows: pa.RecordBatchReader) -> None:
+    """Write a stream of batches as a Delta table of its own, in place of what it held.
+
+    The rows come in one commit, so that readers see all of them or none; a new table is there,
+    empty, from the start. Memory holds a batch and the file in the making, which ends at some
+    100 MB, however many rows there are.
+
+    Parameters
+    ----------
+    folder
+        Of the table, which need be none of the lake's.
+    rows
+        Such as `recsys_batch.topn.list_batches` gives.
+
+    Raises
+    ------
+    LakeError
+        The table cannot be written, or a batch could not be made.
+    """
+    from deltalake import DeltaTable, write_deltalake
+    from deltalake.exceptions import DeltaError
+
+    refuse_half_written(folder)
+    no_keys_in_the_log = {"delta.dataSkippingNumIndexedCols": "0"}
+    try:
+        if not has_version(folder):
+            DeltaTable.create(str(folder), rows.schema, configuration=no_keys_in_the_log)
+        write_deltalake(str(folder), rows, mode="overwrite", schema_mode="overwrite")
+    except (DeltaError, OSError) as error:
+        raise unwritable(folder, error) from error
