@@ -2,61 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 
 import psutil
 
-INTERVAL = 0.5  # seconds between two looks at a tree
+from recsys_batch.lake.cost import PeakMemory
 
 
-class PeakMemory:
-    """Look at a process and its children twice a second, and keep the greatest sum.
+@contextlib.contextmanager
+def peak_memory(pid: int) -> Iterator[PeakMemory]:
+    """Look at a process and its children while a block runs; the greatest sum is in `bytes`.
 
     Of memory that several processes share, each counts its part (PSS), so that the sum is what the
     machine has to hold; pages of mapped files that are in memory count, too.
-
-    Attributes
-    ----------
-    bytes
-        The greatest sum seen between entering and leaving.
     """
+    memory = PeakMemory(pid, of=_proportional)
+    memory.start()
+    try:
+        yield memory
+    finally:
+        memory.stop()
 
-    def __init__(self, pid: int) -> None:
-        self.bytes = 0
-        self._root = psutil.Process(pid)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
 
-    def __enter__(self) -> PeakMemory:
-        self._look()
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(INTERVAL):
-            self._look()
-
-    def _look(self) -> None:
-        held = 0
-        try:
-            for process in (self._root, *self._root.children(recursive=True)):
-                held += process.memory_full_info().pss
-        except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-            return  # one ended while it was looked at: the next look has the rest
-        self.bytes = max(self.bytes, held)
+def _proportional(process: psutil.Process) -> int:
+    return int(process.memory_full_info().pss)
 
 
 def added(run: Callable[[], object]) -> int:

@@ -15,9 +15,9 @@ from pyspark.ml.recommendation import ALS, ALSModel
 from pyspark.sql import SparkSession
 from scipy import sparse
 
-from benchmarks.processor import processor_seconds
 from benchmarks.speed.pairs import read_pairs
 from recsys_batch.lake.arrow import write_batches
+from recsys_batch.lake.cost import processor_seconds
 from recsys_batch.models.als import fit_als
 from recsys_batch.topn import list_batches
 

@@ -1,7 +1,7 @@
 """Lists of a million users out of a hundred thousand items, from factors in files to a Delta table.
 
 User factors and seen items are mapped from files and ranked block by block, the lists go to the
-table as they are made. All of it is one process, whose memory is looked at twice a second from
+table as they are made. All of it is one process, whose memory is looked at every second from
 outside; its start counts, compiling does not (it is kept from run to run). Run from the project's
 root:
 
@@ -30,7 +30,7 @@ from deltalake import DeltaTable
 from numpy.lib.format import open_memmap
 from scipy import sparse
 
-from benchmarks.memory import PeakMemory
+from benchmarks.memory import peak_memory
 from benchmarks.report import REPORTS, Figure, write_report
 from recsys_batch.lake.arrow import write_batches
 from recsys_batch.topn import list_batches, reference
@@ -89,7 +89,7 @@ def in_a_process(folder: Path, table: Path, n: int, users: int | None = None) ->
     start = time.perf_counter()
     process.start()
     assert process.pid is not None
-    with PeakMemory(process.pid) as peak:
+    with peak_memory(process.pid) as peak:
         process.join()
     if process.exitcode:
         raise RuntimeError(f"ranking ended with status {process.exitcode}")
@@ -127,7 +127,7 @@ def measure(below: Path, *, users: int, items: int, dims: int, n: int, seed: int
     size = sum(file.stat().st_size for file in (below / "lists").glob("*.parquet"))
     return [
         Figure("minutes from start to commit", seconds / 60, MOST_MINUTES, at_most=True),
-        Figure("GiB held at most (PSS, twice a second)", held / 2**30, MOST_GIB, at_most=True),
+        Figure("GiB held at most (PSS, every second)", held / 2**30, MOST_GIB, at_most=True),
         Figure("users a second", users / seconds),
         Figure("GiB of the table", size / 2**30),
         Figure(f"users with a list of {n}", full, users),

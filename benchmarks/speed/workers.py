@@ -28,11 +28,11 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 from scipy import sparse
 
-from benchmarks.processor import processor_seconds
 from benchmarks.report import REPORTS, Figure, write_report
 from benchmarks.standalone import standalone
 from recsys_batch import columns as c
 from recsys_batch.config import SparkSettings
+from recsys_batch.lake.cost import processor_seconds
 from recsys_batch.lake.digests import frame_digest
 from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,8 +79,14 @@ class Meter:
 class PeakMemory:
     """Looks at a process and its children once a second, and keeps the greatest sum.
 
-    Of resident memory what is neither shared nor mapped from files: the kernel tells it at once,
-    where it walks through all pages to tell what is whose part (PSS).
+    Parameters
+    ----------
+    pid
+        The process; None for this one.
+    of
+        What a process holds, in bytes. By default what of its resident memory is neither shared nor
+        mapped from files: the kernel tells it at once, where it walks through all pages to tell
+        what is whose part (PSS).
 
     Attributes
     ----------
@@ -88,8 +94,11 @@ class PeakMemory:
         The greatest sum seen between `start` and `stop`.
     """
 
-    def __init__(self, pid: int | None = None) -> None:
+    def __init__(
+        self, pid: int | None = None, *, of: Callable[[psutil.Process], int] | None = None
+    ) -> None:
         self.bytes = 0
+        self._of = of or _private
         self._root = psutil.Process(pid)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -113,11 +122,15 @@ class PeakMemory:
         held = 0
         try:
             for process in (self._root, *self._root.children(recursive=True)):
-                memory = process.memory_info()
-                held += memory.rss - memory.shared
+                held += self._of(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             return  # one ended while it was looked at: the next look has the rest
         self.bytes = max(self.bytes, held)
+
+
+def _private(process: psutil.Process) -> int:
+    memory = process.memory_info()
+    return int(memory.rss - memory.shared)
 
 
 def processor_seconds() -> float:
