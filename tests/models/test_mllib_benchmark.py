@@ -28,6 +28,7 @@ def of_factors(run: Run, exclude: object = None) -> list[list[int]]:
 
 
 @pytest.mark.spark
+@pytest.mark.slow
 def test_both_rank_the_same_pairs(spark: SparkSession, tmp_path: Path) -> None:
     pairs = made_pairs(80, 60, 800, seed=2)
     shape = pairs.train.shape
