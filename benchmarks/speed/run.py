@@ -20,6 +20,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "against_mllib_gowalla": ("benchmarks.speed.against_mllib", "--data", "gowalla"),
     "million": ("benchmarks.speed.million",),
     "growth": ("benchmarks.speed.growth",),
+    "workers": ("benchmarks.speed.workers",),
     "ingest": ("benchmarks.speed.ingest",),
     "edge": ("benchmarks.speed.edge",),
 }
