@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ class Meter:
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
-        self._first = _next_stage(spark)
+        self._first = next((row.stageId() + 1 for row in _stages(spark)), 0)
         self._began = time.perf_counter()
         self._cores = processor_seconds()
         self._memory = PeakMemory()
@@ -64,7 +65,7 @@ class Meter:
     def stop(self) -> Cost:
         """What it took since the beginning."""
         self._memory.stop()
-        spent = [row for row in _stages(self._spark) if row.stageId() >= self._first]
+        spent = list(takewhile(lambda row: row.stageId() >= self._first, _stages(self._spark)))
         on_executors = 0.0
         if not str(self._spark.sparkContext.master).startswith("local"):
             on_executors = sum(row.executorRunTime() for row in spent) / 1000
@@ -178,7 +179,7 @@ def costs_text(rows: Sequence[Mapping[str, Any]], *, users: int | None) -> str:
 
 
 def _stages(spark: SparkSession) -> Iterator[Any]:
-    """Spark's stages that it still remembers."""
+    """Spark's stages that it still remembers, the latest first."""
     context = spark.sparkContext
     gateway, jvm = context._gateway, context._jvm
     assert gateway is not None
@@ -188,7 +189,3 @@ def _stages(spark: SparkSession) -> Iterator[Any]:
     found = context._jsc.sc().statusStore().stageList(none, False, False, quantiles, none)
     for place in range(found.size()):
         yield found.apply(place)
-
-
-def _next_stage(spark: SparkSession) -> int:
-    return max((row.stageId() for row in _stages(spark)), default=-1) + 1
