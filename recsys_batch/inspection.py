@@ -24,6 +24,7 @@ from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.store import write_lock
 from recsys_batch.lake.vacuum import vacuum
 from recsys_batch.models.champion import name_champion
+from recsys_batch.pipeline import STAGES
 from recsys_batch.publish.exports import copy_exports, export_folder
 from recsys_batch.publish.manifest import manifests
 from recsys_batch.publish.pointer import read_current
@@ -82,7 +83,7 @@ def list_text(found: dict[str, Any]) -> str:
 
 
 def cost_rows(*, dataset: str, lake: str, day: str | None) -> list[dict[str, Any]]:
-    """What each stage of a day took, by default of the last day that ran.
+    """What each stage of a day took when it last ran, by default of the latest day, in their order.
 
     Raises
     ------
@@ -90,7 +91,8 @@ def cost_rows(*, dataset: str, lake: str, day: str | None) -> list[dict[str, Any
         No stage of the day has run.
     """
     home, _ = dataset_home(dataset, lake)
-    kept = read_rows(home, "costs")
+    places = {stage.name: place for place, stage in enumerate(STAGES)}
+    kept = [row for row in read_rows(home, "costs") if row["stage"] in places]
     as_of = parse_day(day) if day else max((row[c.AS_OF] for row in kept), default=None)
     rows = [row for row in kept if row[c.AS_OF] == as_of]
     if not rows:
@@ -99,7 +101,7 @@ def cost_rows(*, dataset: str, lake: str, day: str | None) -> list[dict[str, Any
             where=str(home),
             fix="run the day with `recsys-batch run`",
         )
-    rows.sort(key=lambda row: row["ended_at"])
+    rows.sort(key=lambda row: places[row["stage"]])
     return [{**_plain(row), c.AS_OF: str(row[c.AS_OF])} for row in rows]
 
 
