@@ -55,8 +55,8 @@ def test_cost_says_what_each_stage_of_a_day_took(shop):
     assert [row["stage"] for row in rows] == [stage.name for stage in STAGES]
     assert {row["as_of"] for row in rows} == {DAYS[0]}
     assert all(row["core_seconds"] > 0 and row["peak_memory_bytes"] > 0 for row in rows)
-    assert next(row for row in rows if row["stage"] == "ingest")["bytes_written"] > 0
-    text = shop.ask("cost").out
+    assert next(row for row in rows if row["stage"] == "features")["bytes_written"] > 0
+    text = shop.ask("cost", "--date", DAYS[0]).out
     assert "core-seconds for 1,000 users" in text
     missing = call("recsys-batch", "cost", "--date", "2020-01-01", "--lake", shop.lake)
     assert missing.status != 0
