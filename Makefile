@@ -32,8 +32,8 @@ help:  ## Say what there is
 run: $(STAMP)  ## Set up, make a sample, run the whole day on it and show the result
 	@$(ACTIVE) $(BIN)/recsys-batch demo $(ARGS)
 
-test: $(STAMP)  ## Set up and run the tests
-	@$(ACTIVE) $(BIN)/pytest $(ARGS)
+test: $(STAMP)  ## Set up and run the tests: all, or those that ARGS names
+	@$(ACTIVE) $(if $(ARGS),$(BIN)/pytest $(ARGS),sh tests/run.sh $(BIN)/pytest)
 
 soak: $(STAMP)  ## The tests of faults, ten times over: an hour or two
 	@RECSYS_BATCH_SOAK=10 $(ACTIVE) $(BIN)/pytest -m '' tests/faults tests/ingest $(ARGS)

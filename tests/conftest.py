@@ -20,8 +20,12 @@ os.environ["RECSYS_BATCH_PSEUDONYM_KEY"] = "a key for the tests alone, 32 bytes 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip `realdata` tests, with the reason, where the data are absent."""
+    """Mark what shares the Spark session; skip `realdata` tests where the data are absent."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker("session")
     if DATASETS.is_dir():
         return
     skip = pytest.mark.skip(reason=f"real data are absent: no folder {DATASETS}")
