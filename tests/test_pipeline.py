@@ -27,7 +27,7 @@ def test_each_stage_reads_only_what_lies_there_before_it() -> None:
 def test_every_table_is_written_by_a_stage_and_every_name_is_a_table() -> None:
     written = {name for each in STAGES for name in each.writes}
     read = {name for each in STAGES for name in each.reads}
-    assert set(TABLES) <= written
+    assert set(TABLES) - written == {"costs"}  # kept around every stage (`job.timed_stage`)
     assert written | read <= set(TABLES) | FOLDERS
 
 
