@@ -195,7 +195,7 @@ def timed_stage(job: Job, name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        meter.stop()
+        meter.abandon()
         kind = type(error).__name__
         where = f"stage {name} of {job.day}, {job.home}"
         told = error if isinstance(error, RecsysError) else spark_failure(error, where=where)

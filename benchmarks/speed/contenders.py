@@ -19,6 +19,7 @@ from benchmarks.speed.pairs import read_pairs
 from recsys_batch.lake.arrow import write_batches
 from recsys_batch.lake.cost import processor_seconds
 from recsys_batch.models.als import fit_als
+from recsys_batch.models.mllib import placed
 from recsys_batch.topn import list_batches
 
 BLOCKS = 4  # of users and of items, in MLlib's training: partitions of the session's shuffles
@@ -113,8 +114,8 @@ def train_mllib(
     run = Run()
     with run.phase("train"):
         fitted = model.fit(spark.read.parquet(str(file)))
-    run.users = _matrix(fitted.userFactors.toArrow(), shape[0], work.factors)
-    run.items = _matrix(fitted.itemFactors.toArrow(), shape[1], work.factors)
+    run.users = placed(fitted.userFactors, rows=shape[0], factors=work.factors)
+    run.items = placed(fitted.itemFactors, rows=shape[1], factors=work.factors)
     return run, fitted
 
 
@@ -127,11 +128,3 @@ def mllib(
         lists = fitted.recommendForAllUsers(work.n)
         lists.write.format("delta").mode("overwrite").save(str(table))
     return run
-
-
-def _matrix(found: pa.Table, rows: int, dims: int) -> NDArray[np.float32]:
-    """Factors by row; those without pairs are zero."""
-    matrix = np.zeros((rows, dims), dtype=np.float32)
-    values = found["features"].combine_chunks().flatten().to_numpy()
-    matrix[found["id"].to_numpy()] = values.reshape(-1, dims)
-    return matrix

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _INTERVAL = 1.0  # seconds between two looks at the memory
-_BYTES = {"bytes_read": "inputBytes", "bytes_written": "outputBytes"} | {
-    "bytes_shuffled": "shuffleWriteBytes"
+_BYTES = {
+    "bytes_read": "inputBytes",
+    "bytes_written": "outputBytes",
+    "bytes_shuffled": "shuffleWriteBytes",
 }
 
 
@@ -52,7 +54,7 @@ class Cost:
 
 
 class Meter:
-    """Measures from its making to `stop`."""
+    """Measures from its making to `stop`, or to `abandon` where the work failed."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
@@ -61,6 +63,10 @@ class Meter:
         self._cores = processor_seconds()
         self._memory = PeakMemory()
         self._memory.start()
+
+    def abandon(self) -> None:
+        """End without a cost; Spark, which may be what failed, is asked for nothing."""
+        self._memory.stop()
 
     def stop(self) -> Cost:
         """What it took since the beginning."""
@@ -162,8 +168,8 @@ def costs_text(rows: Sequence[Mapping[str, Any]], *, users: int | None) -> str:
     users
         Users whose lists were published; None where none were.
     """
-    lines = [f"{'stage':<10}{'seconds':>9}{'core-s':>9}{'memory':>9}{'read':>9}{'written':>9}"]
-    lines[0] += f"{'shuffled':>9}"
+    heads = ("seconds", "core-s", "memory", "read", "written", "shuffled")
+    lines = [f"{'stage':<10}" + "".join(f"{head:>9}" for head in heads)]
     sums = {name: sum(row[name] for row in rows) for name in ("seconds", "core_seconds", *_BYTES)}
     whole = {"peak_memory_bytes": max(row["peak_memory_bytes"] for row in rows), **sums}
     for row in (*rows, {"stage": "in all", **whole}):

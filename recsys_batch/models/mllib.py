@@ -93,7 +93,7 @@ def fit_mllib(
         with _watched(spark, iterations, progress):
             model = als.fit(frame)
             found = tuple(
-                _placed(part, rows=rows, factors=factors)
+                placed(part, rows=rows, factors=factors)
                 for part, rows in zip(
                     (model.userFactors, model.itemFactors), weights.shape, strict=True
                 )
@@ -133,12 +133,19 @@ def mean_regularization(weights: sparse.csr_matrix, regularization: float) -> fl
     return float(regularization * (users + items) / (2 * weights.nnz))
 
 
-def _placed(frame: DataFrame, *, rows: int, factors: int) -> Floats:
+def placed(frame: DataFrame, *, rows: int, factors: int) -> Floats:
+    """MLlib's factors by row: float32, rows x factors; zeros where a row has none.
+
+    Parameters
+    ----------
+    frame
+        `userFactors` or `itemFactors` of a fitted model.
+    """
     table = frame.toArrow()
-    placed = np.zeros((rows, factors), dtype=np.float32)
+    found = np.zeros((rows, factors), dtype=np.float32)
     vectors = table["features"].combine_chunks().flatten().to_numpy()
-    placed[table["id"].to_numpy()] = vectors.reshape(-1, factors)
-    return placed
+    found[table["id"].to_numpy()] = vectors.reshape(-1, factors)
+    return found
 
 
 @contextmanager
