@@ -1,11 +1,11 @@
-"""The finished lists as one row of counts each, the form in which expectations can judge them."""
+"""Tables as one row of counts a list or a user: the form in which expectations can judge them."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from recsys_batch.columns import ITEM_ID, ITEMS, SCORE, USER_KEY
+from recsys_batch.columns import ITEM_ID, ITEMS, PART, SCORE, USER_KEY, WEIGHT
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -18,6 +18,9 @@ N_BLOCKED = "n_blocked"  # items that are not recommendable
 N_SEEN = "n_seen"
 N_UNSORTED = "n_unsorted"  # places where a score exceeds the one before it
 N_BAD_SCORES = "n_bad_scores"  # null, NaN or infinite
+N_PAIRS = "n_pairs"
+LOWEST = "lowest_weight"
+HIGHEST = "highest_weight"
 TOPN_FACTS = (
     USER_KEY,
     N_ITEMS,
@@ -28,6 +31,29 @@ TOPN_FACTS = (
     N_UNSORTED,
     N_BAD_SCORES,
 )
+
+
+def interactions_facts(pairs: DataFrame) -> DataFrame:
+    """Derive what `interactions_suite` checks: one row a user in a part.
+
+    A user's items are gathered instead of sorting all pairs of all users, which is what finding
+    pairs that occur twice would take.
+
+    Returns
+    -------
+    DataFrame
+        part, user_key, n_pairs, n_distinct (items of them, null left out), lowest_weight and
+        highest_weight, both null where a pair has no weight; NaN is above every other weight.
+    """
+    from pyspark.sql import functions as F
+
+    weighed = F.count(WEIGHT) == F.count(F.lit(1))
+    return pairs.groupBy(PART, USER_KEY).agg(
+        F.count(F.lit(1)).alias(N_PAIRS),
+        F.size(F.collect_set(ITEM_ID)).alias(N_DISTINCT),
+        F.when(weighed, F.min(WEIGHT)).alias(LOWEST),
+        F.when(weighed, F.max(WEIGHT)).alias(HIGHEST),
+    )
 
 
 def topn_facts(

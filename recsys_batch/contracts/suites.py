@@ -19,15 +19,19 @@ from recsys_batch.columns import (
 )
 from recsys_batch.contracts.checks import Check, Suite, at_least, contract_checks, not_null
 from recsys_batch.contracts.facts import (
+    HIGHEST,
     LARGEST,
+    LOWEST,
     N_BAD_SCORES,
     N_BLOCKED,
     N_DISTINCT,
     N_EXPECTED,
     N_ITEMS,
+    N_PAIRS,
     N_SEEN,
     N_UNSORTED,
     TOPN_FACTS,
+    interactions_facts,
 )
 from recsys_batch.odcs.load import contract
 
@@ -94,21 +98,19 @@ def events_suite(
 
 
 def interactions_suite() -> Suite:
-    """Return the suite of `interactions`: one finite, positive weight a user and item in a part."""
-    key = (PART, USER_KEY, ITEM_ID)
+    """Return the suite of `interactions`: one finite, positive weight a user and item in a part.
+
+    It counts users, not pairs (`interactions_facts`).
+    """
     checks = (
         at_least(1),
-        *(not_null(name) for name in (*key, WEIGHT)),
-        Check(
-            "ExpectCompoundColumnsToBeUnique",
-            {"column_list": list(key)},
-            "a user and an item meet once in a part",
-        ),
+        *(not_null(name) for name in (PART, USER_KEY, LOWEST)),
+        _equal(N_PAIRS, N_DISTINCT, "a user and an item, which is not null, meet once in a part"),
         _pseudonym("user_key is 64 hex digits"),
-        _between(WEIGHT, 0, LARGEST, "weight is positive and finite", strict_min=True),
+        _between(LOWEST, 0, None, "every weight is positive", strict_min=True),
+        _between(HIGHEST, None, LARGEST, "every weight is finite"),
     )
-    needs = (*key, WEIGHT)
-    return Suite(checks, needs, lambda frame: frame.select(*needs))
+    return Suite(checks, (PART, USER_KEY, ITEM_ID, WEIGHT), interactions_facts)
 
 
 def topn_suite(*, users: int | None = None) -> Suite:
@@ -156,7 +158,7 @@ def _equal(left: str, right: str, meaning: str) -> Check:
 
 
 def _between(
-    column: str, low: float, high: float | None, meaning: str, *, strict_min: bool = False
+    column: str, low: float | None, high: float | None, meaning: str, *, strict_min: bool = False
 ) -> Check:
     given = {"column": column, "min_value": low, "max_value": high, "strict_min": strict_min}
     return Check("ExpectColumnValuesToBeBetween", given, meaning, sample=True)

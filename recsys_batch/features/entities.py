@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import EventType
+from recsys_batch.features.state import Part, by_part
 from recsys_batch.features.versions import as_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
+_EVENT_REGION = "_event_region"
 _MICROSECOND = dt.timedelta(microseconds=1)  # Spark's times are whole ones
 
 
 def users(
     state: DataFrame,
     profiles: DataFrame,
+    parts: Sequence[Part],
     *,
-    until: dt.datetime,
     acts: Sequence[EventType],
     sequence_length: int,
 ) -> DataFrame:
-    """One row a user.
+    """One row a part and user.
 
     The region is the latest that an event named, of several the last by name, else the profile's;
     the cohort is the profile's. The sequence of last actions is latest first, of one instant the
@@ -35,8 +38,8 @@ def users(
     Parameters
     ----------
     state
-        Of the events before `until` that may train (`recsys_batch.features.consent.consented`), of
-        users who get lists.
+        Of the events that may train (`recsys_batch.features.consent.consented`), of users who get
+        lists, with the sums of all parts.
     profiles
         From `profile_versions`.
     acts
@@ -47,32 +50,46 @@ def users(
     Returns
     -------
     DataFrame
-        user_key, region, cohort, events, first_time, last_time, actions.
+        part, user_key, region, cohort, events, first_time, last_time, actions.
     """
     from pyspark.sql import functions as F
 
-    act = F.struct(F.col(c.LAST_TIME).alias("at"), c.ITEM_ID, c.EVENT_TYPE, c.REGION)
-    acted = F.collect_list(F.when(F.col(c.EVENT_TYPE).isin(*acts), act))
-    latest = F.slice(F.sort_array(acted, asc=False), 1, sequence_length)
-    named = F.when(F.col(c.REGION).isNotNull(), F.struct(c.LAST_TIME, c.REGION))
-    seen = (
-        state.where(F.col(c.USER_KEY).isNotNull())
-        .groupBy(c.USER_KEY)
-        .agg(
-            F.max_by(c.REGION, named).alias("event_region"),
-            F.sum(c.EVENTS).alias(c.EVENTS),
-            F.min(c.FIRST_TIME).alias(c.FIRST_TIME),
-            F.max(c.LAST_TIME).alias(c.LAST_TIME),
-            F.transform(
+    def sums(part: Part) -> list[Column]:
+        within, last = part.of(c.EVENTS).isNotNull(), part.of(c.LAST_TIME)
+        act = F.struct(last.alias("at"), c.ITEM_ID, c.EVENT_TYPE, c.REGION)
+        acted = F.collect_list(F.when(within & F.col(c.EVENT_TYPE).isin(*acts), act))
+        latest = F.slice(F.sort_array(acted, asc=False), 1, sequence_length)
+        named = F.when(within & F.col(c.REGION).isNotNull(), F.struct(last, c.REGION))
+        made = {
+            _EVENT_REGION: F.max_by(c.REGION, named),
+            c.EVENTS: F.sum(part.of(c.EVENTS)),
+            c.FIRST_TIME: F.min(part.of(c.FIRST_TIME)),
+            c.LAST_TIME: F.max(last),
+            c.ACTIONS: F.transform(
                 latest, lambda each: F.struct(each[c.ITEM_ID], each[c.EVENT_TYPE], each["at"])
-            ).alias(c.ACTIONS),
-        )
+            ),
+        }
+        return [column.alias(part.prefix + name) for name, column in made.items()]
+
+    known = state.where(F.col(c.USER_KEY).isNotNull()).groupBy(c.USER_KEY)
+    told = (c.EVENTS, c.FIRST_TIME, c.LAST_TIME, c.ACTIONS)
+    seen = by_part(
+        known.agg(*(each for part in parts for each in sums(part))),
+        *(parts, [c.USER_KEY], _EVENT_REGION, *told),
+    ).where(F.col(c.EVENTS).isNotNull())
+    profile = reduce(
+        lambda one, other: one.unionByName(other),
+        (
+            as_of(profiles, part.until - _MICROSECOND)
+            .select(c.USER_KEY, c.REGION, c.COHORT)
+            .withColumn(c.PART, F.lit(part.name))
+            for part in parts
+        ),
     )
-    profile = as_of(profiles, until - _MICROSECOND).select(c.USER_KEY, c.REGION, c.COHORT)
-    return seen.join(profile, c.USER_KEY, how="left").select(
-        c.USER_KEY,
-        F.coalesce("event_region", c.REGION).alias(c.REGION),
-        *(c.COHORT, c.EVENTS, c.FIRST_TIME, c.LAST_TIME, c.ACTIONS),
+    return seen.join(profile, [c.PART, c.USER_KEY], how="left").select(
+        *(c.PART, c.USER_KEY),
+        F.coalesce(_EVENT_REGION, c.REGION).alias(c.REGION),
+        *(c.COHORT, *told),
     )
 
 

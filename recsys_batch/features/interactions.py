@@ -8,22 +8,24 @@ from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import EventType
-from recsys_batch.features.state import Decay, weighed
+from recsys_batch.features.state import Decay, Part, by_part, weighed
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+_PLACE = "_place"
+
 
 def interactions(
     state: DataFrame,
+    parts: Sequence[Part],
     *,
-    until: dt.date,
     decay: Decay,
     weights: Mapping[EventType, float],
     seen_types: Sequence[str],
-    recent: DataFrame | None = None,
+    recent: Mapping[str, DataFrame] | None = None,
 ) -> DataFrame:
-    """One row a user and item that the user acted on.
+    """One row a part, user and item that the user acted on.
 
     A pair whose net weight is not positive (a purchase and its cancellation, or a purchase before
     the window) is kept with weight zero if it is seen, and left out otherwise.
@@ -31,73 +33,98 @@ def interactions(
     Parameters
     ----------
     state
-        What may train (`recsys_batch.features.state.consented`).
-    until
-        The first day that is not looked back on.
+        What may train (`recsys_batch.features.consent.consented`), with the sums of all parts.
     recent
-        The state of the events in the window, where there is one: these alone weigh.
+        Of each part the state of the events in its window, where there is one: these alone weigh.
 
     Returns
     -------
     DataFrame
-        user_key, item_id, weight, events, event_type, last_time, seen.
+        part, user_key, item_id, weight, events, event_type, last_time, seen.
     """
     from pyspark.sql import functions as F
 
+    pair = [c.USER_KEY, c.ITEM_ID]
     telling = [kind for kind, weight in weights.items() if weight != 0]
     known = state.where(
         F.col(c.USER_KEY).isNotNull() & F.col(c.EVENT_TYPE).isin([*telling, *seen_types])
     )
     ranked = sorted({*telling, *seen_types}, key=lambda kind: (weights.get(kind, 0.0), kind))
-    weight = F.greatest(weighed(weights, c.UNITS, decay.weight(until)), F.lit(0.0))
-    pairs = known.groupBy(c.USER_KEY, c.ITEM_ID).agg(
-        weight.alias(c.WEIGHT),
-        F.sum(c.EVENTS).alias(c.EVENTS),
-        F.max(_place_of(ranked)).alias("_place"),
-        F.max(c.LAST_TIME).alias(c.LAST_TIME),
-        F.bool_or(F.col(c.EVENT_TYPE).isin(list(seen_types))).alias(c.SEEN),
-    )
-    names = F.array(*(F.lit(kind) for kind in ranked))
-    pairs = pairs.withColumn(c.EVENT_TYPE, F.element_at(names, F.col("_place")))
-    if recent is not None:
-        weighty = recent.groupBy(c.USER_KEY, c.ITEM_ID).agg(weight.alias("_recent"))
-        pairs = pairs.join(weighty, [c.USER_KEY, c.ITEM_ID], how="left").withColumn(
-            c.WEIGHT, F.coalesce("_recent", F.lit(0.0))
+    was_seen = F.col(c.EVENT_TYPE).isin(list(seen_types))
+
+    def net(part: Part, units: Column) -> Column:
+        total = weighed(weights, units, decay.weight(part.until.date()))
+        return F.greatest(total, F.lit(0.0)).alias(part.prefix + c.WEIGHT)
+
+    def sums(part: Part) -> list[Column]:
+        within = part.of(c.EVENTS).isNotNull()
+        made = {
+            c.EVENTS: F.sum(part.of(c.EVENTS)),
+            _PLACE: F.max(F.when(within, _place_of(ranked))),
+            c.LAST_TIME: F.max(part.of(c.LAST_TIME)),
+            c.SEEN: F.bool_or(within & was_seen),
+        }
+        return [
+            net(part, part.of(c.UNITS)),
+            *(column.alias(part.prefix + name) for name, column in made.items()),
+        ]
+
+    pairs = known.groupBy(*pair).agg(*(each for part in parts for each in sums(part)))
+    windows = recent or {}
+    for part in (part for part in parts if part.name in windows):
+        weighty = windows[part.name].groupBy(*pair).agg(net(part, F.col(c.UNITS)))
+        none_recent = F.coalesce(part.of(c.WEIGHT), F.lit(0.0))
+        pairs = (
+            pairs.drop(part.prefix + c.WEIGHT)
+            .join(weighty, pair, how="left")
+            .withColumn(part.prefix + c.WEIGHT, none_recent)
         )
-    return pairs.where((F.col(c.WEIGHT) > 0) | F.col(c.SEEN)).select(
-        *(c.USER_KEY, c.ITEM_ID, c.WEIGHT, c.EVENTS, c.EVENT_TYPE, c.LAST_TIME, c.SEEN)
+    names = F.array(*(F.lit(kind) for kind in ranked))
+    return (
+        by_part(pairs, parts, pair, c.WEIGHT, c.EVENTS, _PLACE, c.LAST_TIME, c.SEEN)
+        .where(F.col(c.EVENTS).isNotNull() & ((F.col(c.WEIGHT) > 0) | F.col(c.SEEN)))
+        .select(
+            *(c.PART, *pair, c.WEIGHT, c.EVENTS),
+            F.element_at(names, F.col(_PLACE)).alias(c.EVENT_TYPE),
+            *(c.LAST_TIME, c.SEEN),
+        )
     )
 
 
 def popularity(
-    state: DataFrame, *, until: dt.date, decay: Decay, weights: Mapping[EventType, float]
+    state: DataFrame, parts: Sequence[Part], *, decay: Decay, weights: Mapping[EventType, float]
 ) -> DataFrame:
-    """Decayed weight of each item over all (segment null) and over each region.
+    """Of each part the decayed weight of each item over all (segment null) and over each region.
 
     Anonymous events count: who acted does not matter here.
 
     Returns
     -------
     DataFrame
-        segment, item_id, score > 0.
+        part, segment, item_id, score > 0.
     """
     from pyspark.sql import functions as F
 
     segments = F.array_distinct(F.array(F.lit(None).cast("string"), F.col(c.REGION)))
-    score = weighed(weights, c.POPULAR_UNITS, decay.weight(until))
+    units = [part.prefix + c.POPULAR_UNITS for part in parts]
     by_region = (
         state.where(F.col(c.EVENT_TYPE).isin(list(weights)))
         .groupBy(c.ITEM_ID, c.REGION, c.EVENT_TYPE)
-        .agg(F.sum(c.POPULAR_UNITS).alias(c.POPULAR_UNITS))
+        .agg(*(F.sum(name).alias(name) for name in units))
     )
-    return (
-        by_region.select(
-            F.explode(segments).alias(c.SEGMENT), c.ITEM_ID, c.EVENT_TYPE, c.POPULAR_UNITS
-        )
+    scores = (
+        by_region.select(F.explode(segments).alias(c.SEGMENT), c.ITEM_ID, c.EVENT_TYPE, *units)
         .groupBy(c.SEGMENT, c.ITEM_ID)
-        .agg(score.alias(c.SCORE))
-        .where(F.col(c.SCORE) > 0)
+        .agg(
+            *(
+                weighed(weights, part.of(c.POPULAR_UNITS), decay.weight(part.until.date())).alias(
+                    part.prefix + c.SCORE
+                )
+                for part in parts
+            )
+        )
     )
+    return by_part(scores, parts, [c.SEGMENT, c.ITEM_ID], c.SCORE).where(F.col(c.SCORE) > 0)
 
 
 def holdout(

@@ -14,7 +14,7 @@ When the epoch moves on, states are made anew from the events.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ _START = dt.date(1970, 1, 1)
 _KEYS = (c.USER_KEY, c.ITEM_ID, c.REGION, c.EVENT_TYPE, c.CONSENT)
 _SUMS = (c.EVENTS, c.FIRST_TIME, c.LAST_TIME, c.UNITS, c.POPULAR_UNITS)
 _NAMES = (*_KEYS, *_SUMS)
+PAST = "past_"
 _IN_PAST = "_in_past"
 _FACTS = (c.TITLE, c.CATEGORY, c.PRICE)
 
@@ -112,8 +113,33 @@ def merged(*states: DataFrame) -> DataFrame:
     return _union(*(each.select(*_NAMES) for each in states)).groupBy(*_KEYS).agg(*_sums())
 
 
-def past_and_whole(past: DataFrame, held: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """The state of the past alone and that of the past and what was held out, in one pass.
+@dataclass(frozen=True)
+class Part:
+    """What of a state a part of the features is made of.
+
+    Attributes
+    ----------
+    name
+        "train" or "full".
+    until
+        The instant it looks back from.
+    prefix
+        Of the columns of its sums; a row in which they are null is not of the part.
+    """
+
+    name: str
+    until: dt.datetime
+    prefix: str = ""
+
+    def of(self, name: str) -> Column:
+        """The part's own column."""
+        from pyspark.sql import functions as F
+
+        return F.col(self.prefix + name)
+
+
+def past_and_whole(past: DataFrame, held: DataFrame) -> DataFrame:
+    """The state of the past and of what was held out, beside that of the past alone.
 
     Parameters
     ----------
@@ -124,8 +150,9 @@ def past_and_whole(past: DataFrame, held: DataFrame) -> tuple[DataFrame, DataFra
 
     Returns
     -------
-    past, whole
-        Two views of one cached frame. A user's rows lie together, so that neither is shuffled
+    DataFrame
+        Cached: the keys, the sums of both, and those of the past (`PAST` before their names), null
+        where it knows nothing of a key. A user's rows lie together, so that they are not shuffled
         again by user, nor by user and item.
     """
     from pyspark.sql import functions as F
@@ -136,16 +163,23 @@ def past_and_whole(past: DataFrame, held: DataFrame) -> tuple[DataFrame, DataFra
             for each, in_past in ((past, True), (held, False))
         )
     )
-    both = (
+    return (
         marked.repartition(c.USER_KEY)
         .groupBy(*_KEYS)
-        .agg(*_sums(), *_sums(of=F.col(_IN_PAST), prefix="past_"))
+        .agg(*_sums(), *_sums(of=F.col(_IN_PAST), prefix=PAST))
         .persist()
     )
-    before = both.where(F.col(f"past_{c.EVENTS}").isNotNull())
-    return before.select(
-        *_KEYS, *(F.col(f"past_{name}").alias(name) for name in _SUMS)
-    ), both.select(*_NAMES)
+
+
+def by_part(frame: DataFrame, parts: Sequence[Part], keys: Sequence[str], *names: str) -> DataFrame:
+    """One row a part and row of `frame`: part, keys and the part's own columns of the names."""
+    from pyspark.sql import functions as F
+
+    own = (
+        F.struct(F.lit(part.name).alias(c.PART), *(part.of(name).alias(name) for name in names))
+        for part in parts
+    )
+    return frame.select(*keys, F.inline(F.array(*own))).select(c.PART, *keys, *names)
 
 
 def _sums(*, of: Column | None = None, prefix: str = "") -> list[Column]:
@@ -212,12 +246,12 @@ def _latest(rows: DataFrame) -> DataFrame:
     )
 
 
-def weighed(weights: Mapping[EventType, float], units: str, unit: float) -> Column:
+def weighed(weights: Mapping[EventType, float], units: Column, unit: float) -> Column:
     """Aggregate: the sum over types of weight times units, in a fixed order of terms."""
     from pyspark.sql import functions as F
 
     total = F.lit(0.0)
     for kind, weight in sorted(weights.items()):
-        of_type = F.sum(F.when(F.col(c.EVENT_TYPE) == kind, F.col(units)).otherwise(F.lit(0)))
+        of_type = F.sum(F.when(F.col(c.EVENT_TYPE) == kind, units).otherwise(F.lit(0)))
         total = total + F.lit(float(weight)) * of_type.cast("double")
     return total * F.lit(unit)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
@@ -14,7 +12,15 @@ from recsys_batch.features.consent import consented, permitted
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.history import day_end
 from recsys_batch.features.interactions import holdout, interactions, popularity
-from recsys_batch.features.state import Clock, fold, fold_facts, merged_facts, past_and_whole
+from recsys_batch.features.state import (
+    PAST,
+    Clock,
+    Part,
+    fold,
+    fold_facts,
+    merged_facts,
+    past_and_whole,
+)
 from recsys_batch.features.versions import item_versions, profile_versions
 
 if TYPE_CHECKING:
@@ -77,55 +83,45 @@ def feature_tables(
 
     until, cutoff = day_end(day), cutoff_of(day, settings)
     held = events.where(F.col(c.EVENT_DATE) >= F.lit(cutoff.date())).persist()
-    before, everything = past_and_whole(past, fold(held, clock))
-    parts = {
-        "full": (until, consented(everything, refused)),
-        "train": (cutoff, consented(before, refused)),
-    }
-    require_history(parts["full"][1], day=day, settings=settings)
+    everything = past_and_whole(past, fold(held, clock))
+    state = consented(everything, refused)
+    require_history(state, day=day, settings=settings)
+    parts = (Part("full", until), Part("train", cutoff, PAST))
 
     def listed(rows: DataFrame) -> DataFrame:
         return permitted(rows, refused, "personalization")
 
-    def both(make: Callable[[dt.datetime, DataFrame], DataFrame]) -> DataFrame:
-        made = [make(*each).withColumn(c.PART, F.lit(part)) for part, each in parts.items()]
-        return reduce(lambda one, other: one.unionByName(other), made)
+    def recent(days: int) -> dict[str, DataFrame]:
+        """Of each part the state of the events of its last days."""
+        dates = {part.name: part.until.date() for part in parts}
+        within = F.col(c.EVENT_DATE)
+        return {
+            part: consented(
+                fold(events.where(within.between(end - dt.timedelta(days), end - _DAY)), clock),
+                refused,
+            )
+            for part, end in dates.items()
+        }
 
-    def recent(at: dt.datetime) -> DataFrame | None:
-        """The state of the window that ends at `at`, where there is one."""
-        days = settings.features.window_days
-        if days is None:
-            return None
-        dates = F.col(c.EVENT_DATE).between(at.date() - dt.timedelta(days), at.date() - _DAY)
-        return consented(fold(events.where(dates), clock), refused)
-
-    people = profile_versions(profiles)
     weights, relevant = settings.dataset.weights, settings.evaluation.relevant_types
+    window = settings.features.window_days
     tables = {
-        "interactions": both(
-            lambda at, state: interactions(
-                state,
-                until=at.date(),
-                decay=clock.interest,
-                weights=weights,
-                seen_types=settings.recommend.seen_types,
-                recent=recent(at),
-            )
+        "interactions": interactions(
+            state,
+            parts,
+            decay=clock.interest,
+            weights=weights,
+            seen_types=settings.recommend.seen_types,
+            recent=None if window is None else recent(window),
         ),
-        "users": both(
-            lambda at, state: users(
-                listed(state),
-                people,
-                until=at,
-                acts=sorted(kind for kind, weight in weights.items() if weight > 0),
-                sequence_length=settings.features.sequence_length,
-            )
+        "users": users(
+            listed(state),
+            profile_versions(profiles),
+            parts,
+            acts=sorted(kind for kind, weight in weights.items() if weight > 0),
+            sequence_length=settings.features.sequence_length,
         ),
-        "popularity": both(
-            lambda at, state: popularity(
-                state, until=at.date(), decay=clock.popularity, weights=weights
-            )
-        ),
+        "popularity": popularity(state, parts, decay=clock.popularity, weights=weights),
         "items": items(
             everything,
             merged_facts(facts, fold_facts(held)),

@@ -99,6 +99,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         "spark.sql.variant.allowDuplicateKeys": "true",
         # HotSpot never compiles longer methods, such as one of all the rules of a contract.
         "spark.sql.codegen.hugeMethodLimit": "8000",
+        # A day's plans make some 370 classes: of 100, the next day in a session finds none.
+        "spark.sql.codegen.cache.maxEntries": "2000",
         # Lists a user are gathered by hashing up to so many users a task, and by sorting beyond.
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": "4096",
         # Cached rows are read once or twice: finding how to compress them costs more than it saves.

@@ -256,17 +256,21 @@ def test_interactions(spark):
         ("full", key(3), "a", 0.0),
         ("full", key(3), "b", float("nan")),
         ("full", key(3), "c", float("inf")),
-        ("full", key(3), "d", None),
+        ("train", key(3), "d", None),
+        ("train", key(4), None, 1.0),
     ]
     bad = spark.createDataFrame(rows, schema)
     verdict = validate(bad, suite, name="interactions", run_id="r1")
     assert {
         (each.expectation, each.column, each.unexpected_count) for each in verdict.failed_critical
     } == {
-        ("expect_column_values_to_not_be_null", "weight", 1),
-        ("expect_column_values_to_be_between", "weight", 3),
-        ("expect_compound_columns_to_be_unique", "part,user_key,item_id", 2),
+        ("expect_column_values_to_not_be_null", "lowest_weight", 1),
+        ("expect_column_values_to_be_between", "lowest_weight", 1),
+        ("expect_column_values_to_be_between", "highest_weight", 1),
+        ("expect_column_pair_values_to_be_equal", "n_pairs,n_distinct", 2),
     }
+    nan = spark.createDataFrame([("full", key(1), "a", float("nan"))], schema)
+    assert not validate(nan, suite, name="interactions", run_id="r1").passed
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recsys_batch.features.state import Clock, Decay, fold, fold_facts
+from recsys_batch.features.state import Clock, Decay, Part, fold, fold_facts
 from recsys_batch.lake.tables import TABLES
 
 UNTIL = dt.datetime(2026, 1, 31, tzinfo=dt.UTC)
@@ -84,6 +84,11 @@ def clock(
 def state_of(frame: DataFrame, until: dt.datetime = UNTIL, **half_lives: float | None) -> DataFrame:
     """The state of the events before `until`."""
     return fold(frame.where(F.col("event_time") < F.lit(until)), clock(until=until, **half_lives))
+
+
+def whole(until: dt.datetime = UNTIL) -> tuple[Part]:
+    """The one part that is made of all of a state."""
+    return (Part("full", until),)
 
 
 def facts_of(frame: DataFrame, until: dt.datetime = UNTIL) -> DataFrame:

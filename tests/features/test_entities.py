@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.versions import item_versions, profile_versions
 
-from .events import UNTIL, ago, by, catalogue, events, facts_of, profiles, state_of
+from .events import UNTIL, ago, by, catalogue, events, facts_of, profiles, state_of, whole
 
 pytestmark = pytest.mark.spark
 
@@ -39,8 +39,8 @@ def test_users_have_the_latest_region_named_else_the_profiles(spark: SparkSessio
             {"user_key": "without events", "region": "west"},
         )
     )
-    found = users(state_of(frame), known, until=UNTIL, acts=["purchase"], sequence_length=5)
-    assert by(found.drop("actions"), "user_key") == {
+    found = users(state_of(frame), known, whole(), acts=["purchase"], sequence_length=5)
+    assert by(found.drop("part", "actions"), "user_key") == {
         "u": {
             "user_key": "u",
             "region": "south",
@@ -75,9 +75,7 @@ def test_last_actions_are_of_weighing_types_latest_first_and_each_kind_once(
         {"user_key": "v", "item_id": "d", "event_type": "impression"},
     )
     nobody = profile_versions(profiles(spark))
-    found = users(
-        state_of(frame), nobody, until=UNTIL, acts=["purchase", "view"], sequence_length=4
-    )
+    found = users(state_of(frame), nobody, whole(), acts=["purchase", "view"], sequence_length=4)
     actions = {row["user_key"]: [tuple(each) for each in row["actions"]] for row in found.collect()}
     assert actions == {
         "u": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from recsys_batch.features.consent import consented, refusals
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.history import visible_events
 from recsys_batch.features.interactions import holdout, interactions, popularity
-from recsys_batch.features.state import fold, merged
+from recsys_batch.features.state import PAST, Part, fold, merged, past_and_whole
 from recsys_batch.features.versions import item_versions, profile_versions
 from recsys_batch.lake.digests import frame_digest
 
@@ -29,6 +30,7 @@ from .events import (
     facts_of,
     profiles,
     state_of,
+    whole,
 )
 
 pytestmark = pytest.mark.spark
@@ -48,11 +50,11 @@ def made(
     """Interactions as a run that looks back from `until` makes them of a state."""
     return interactions(
         state,
-        until=until.date(),
+        whole(until),
         decay=clock(half_life_days, until=until).interest,
         weights=weights,
         seen_types=seen_types,
-        recent=recent,
+        recent=None if recent is None else {"full": recent},
     )
 
 
@@ -183,9 +185,7 @@ def test_popularity_counts_all_and_each_region_and_the_anonymous(spark: SparkSes
         {"item_id": "shown", "event_type": "impression"},
         {"item_id": "future", "event_time": UNTIL},
     )
-    scores = popularity(
-        state_of(frame), until=UNTIL.date(), decay=clock().popularity, weights=WEIGHTS
-    )
+    scores = popularity(state_of(frame), whole(), decay=clock().popularity, weights=WEIGHTS)
     found = {key: row["score"] for key, row in by(scores, "segment", "item_id").items()}
     assert found == {
         (None, "i"): pytest.approx(1.5, abs=4 * UNIT),
@@ -206,7 +206,7 @@ def test_ties_in_time_do_not_depend_on_the_order_of_rows(spark: SparkSession) ->
         row = made(state, weights=even).collect()[0]
         assert row["event_type"] == "view"
         known = profile_versions(profiles(spark))
-        (user,) = users(state, known, until=UNTIL, acts=["view"], sequence_length=5).collect()
+        (user,) = users(state, known, whole(), acts=["view"], sequence_length=5).collect()
         assert user["region"] == "south"
         versions = item_versions(catalogue(spark))
         item = items(state, facts_of(each), versions, until=UNTIL, blocked=()).collect()[0]
@@ -246,8 +246,8 @@ def all_digests(
     known, versions = profile_versions(profiles(spark)), item_versions(catalogue(spark))
     made_of_it = [
         made(state, until=until, half_life_days=30.0),
-        popularity(state, until=until.date(), decay=clocks.popularity, weights=WEIGHTS),
-        users(state, known, until=until, acts=["purchase"], sequence_length=5),
+        popularity(state, whole(until), decay=clocks.popularity, weights=WEIGHTS),
+        users(state, known, whole(until), acts=["purchase"], sequence_length=5),
         items(everything, facts_of(seen, until), versions, until=until, blocked=["i1"]),
         holdout(seen, since=cutoff, until=until, relevant_types=["purchase"]),
     ]
@@ -286,3 +286,33 @@ def test_neither_order_nor_partitions_change_a_bit_and_inputs_are_left_as_they_w
     turned = frame.orderBy(F.xxhash64("event_id")).repartition(7, "item_id")
     assert all_digests(spark, turned, until=UNTIL) == digests
     assert (frame.columns, frame_digest(frame)) == before
+
+
+def test_parts_made_in_one_pass_are_those_made_of_their_own_events(spark: SparkSession) -> None:
+    """The whole and the past beside it, of users, items, regions that only one of them knows."""
+    frame = history(spark)
+    cutoff = ago(7)
+    clocks = clock(half_life_days=30.0, popular=14.0)
+    known = profile_versions(profiles(spark, {"user_key": "u1", "region": "west"}))
+    before = fold(frame.where(F.col("event_time") < F.lit(cutoff)), clocks)
+    since = frame.where(
+        (F.col("event_time") >= F.lit(cutoff)) & (F.col("event_time") < F.lit(UNTIL))
+    )
+    state = past_and_whole(before, fold(since, clocks))
+    beside = (*whole(), Part("train", cutoff, PAST))
+    apart = {"full": state_of(frame, half_life_days=30.0, popular=14.0), "train": before}
+
+    def tables(of: DataFrame, parts: Sequence[Part]) -> list[DataFrame]:
+        kept = {"weights": WEIGHTS}
+        return [
+            interactions(of, parts, decay=clocks.interest, seen_types=["purchase"], **kept),
+            popularity(of, parts, decay=clocks.popularity, **kept),
+            users(of, known, parts, acts=["purchase", "view"], sequence_length=3),
+        ]
+
+    for part in beside:
+        alone = tables(apart[part.name], [Part(part.name, part.until)])
+        for together, own in zip(tables(state, beside), alone, strict=True):
+            found = frame_digest(together.where(F.col("part") == part.name))
+            assert found == frame_digest(own)
+            assert found[1] > 0

@@ -17,7 +17,7 @@ from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES
 from recsys_batch.errors import LandingError, MappingError
 from recsys_batch.features.entities import users
 from recsys_batch.features.interactions import interactions
-from recsys_batch.features.state import Clock, Decay, fold
+from recsys_batch.features.state import Clock, Decay, Part, fold
 from recsys_batch.features.versions import profile_versions
 from recsys_batch.ingest.conservation import Conservation
 from recsys_batch.lake.ledger import read_rows, replace_rows
@@ -264,26 +264,23 @@ def test_no_raw_user_id_lies_past_bronze(dirty: Shop) -> None:
     lake = dirty.lake
     decay = Decay.before(dt.date(2026, 2, 1), 90.0)
     state = fold(lake.read("events"), Clock(decay, decay))
+    parts = (Part("full", dt.datetime(2026, 2, 1, tzinfo=dt.UTC)),)
     pairs = interactions(
         state,
-        until=dt.date(2026, 2, 1),
+        parts,
         decay=decay,
         weights={"purchase": 1.0},
         seen_types=["purchase"],
     )
-    owned = {"run_id": "r", "part": "full"}
-    until = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
     known = users(
         state,
         profile_versions(lake.read("profiles")),
-        until=until,
+        parts,
         acts=["purchase"],
         sequence_length=5,
     )
     for table, frame in (("interactions", pairs), ("users", known)):
-        for column, value in owned.items():
-            frame = frame.withColumn(column, F.lit(value))
-        lake.replace(table, frame, **owned)
+        lake.replace(table, frame.withColumn("run_id", F.lit("r")), run_id="r")
     values = re.compile(r"user.471[12]")
     files = [path for layer in ("silver", "gold") for path in (lake.home / layer).rglob("*.*")]
     assert {"events", "interactions", "users", "batches"} <= {path.parts[-2] for path in files} | {

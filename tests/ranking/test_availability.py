@@ -16,6 +16,7 @@ from features.events import (
     facts_of,
     profiles,
     state_of,
+    whole,
 )
 
 from ranking.cases import ranker, recipe
@@ -52,11 +53,11 @@ def test_lists_of_a_day_hold_what_is_on_offer_then(spark, until: dt.datetime) ->
     nobody = profile_versions(profiles(spark))
     trained_on = training(
         interactions(
-            state, until=until.date(), decay=clocks.interest, weights=WEIGHTS, seen_types=[]
+            state, whole(until), decay=clocks.interest, weights=WEIGHTS, seen_types=[]
         ).toArrow(),
-        users(state, nobody, until=until, acts=["purchase"], sequence_length=5).toArrow(),
+        users(state, nobody, whole(until), acts=["purchase"], sequence_length=5).toArrow(),
         items(state, facts_of(frame, until), versions, until=until, blocked=["i"]).toArrow(),
-        popularity(state, until=until.date(), decay=clocks.popularity, weights=WEIGHTS).toArrow(),
+        popularity(state, whole(until), decay=clocks.popularity, weights=WEIGHTS).toArrow(),
         until=until.date(),
     )
     sources = {"near": RegionalSettings(), "again": RepeatSettings()}
