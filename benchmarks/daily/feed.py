@@ -236,7 +236,8 @@ def main() -> None:
             figures,
             heading="Days fed one at a time",
             about="Each file a run of ingest, validate and features, in one session whose JVM may "
-            f"optimise what it runs; load of the machine at the end {os.getloadavg()[2]:.1f}. {' '.join(abouts)}",
+            f"optimise what it runs; load of the machine at the end {os.getloadavg()[2]:.1f}. "
+            f"{' '.join(abouts)}",
             command=command,
             seed=SEED,
         )

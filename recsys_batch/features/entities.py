@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import EventType
-from recsys_batch.features.state import Part, by_part
+from recsys_batch.features.state import Part
 from recsys_batch.features.versions import as_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
-_EVENT_REGION = "_event_region"
 _MICROSECOND = dt.timedelta(microseconds=1)  # Spark's times are whole ones
 
 
@@ -54,43 +53,36 @@ def users(
     """
     from pyspark.sql import functions as F
 
-    def sums(part: Part) -> list[Column]:
-        within, last = part.of(c.EVENTS).isNotNull(), part.of(c.LAST_TIME)
-        act = F.struct(last.alias("at"), c.ITEM_ID, c.EVENT_TYPE, c.REGION)
-        acted = F.collect_list(F.when(within & F.col(c.EVENT_TYPE).isin(*acts), act))
-        latest = F.slice(F.sort_array(acted, asc=False), 1, sequence_length)
-        named = F.when(within & F.col(c.REGION).isNotNull(), F.struct(last, c.REGION))
-        made = {
-            _EVENT_REGION: F.max_by(c.REGION, named),
-            c.EVENTS: F.sum(part.of(c.EVENTS)),
-            c.FIRST_TIME: F.min(part.of(c.FIRST_TIME)),
-            c.LAST_TIME: F.max(last),
-            c.ACTIONS: F.transform(
-                latest, lambda each: F.struct(each[c.ITEM_ID], each[c.EVENT_TYPE], each["at"])
-            ),
-        }
-        return [column.alias(part.prefix + name) for name, column in made.items()]
-
-    known = state.where(F.col(c.USER_KEY).isNotNull()).groupBy(c.USER_KEY)
     told = (c.EVENTS, c.FIRST_TIME, c.LAST_TIME, c.ACTIONS)
-    seen = by_part(
-        known.agg(*(each for part in parts for each in sums(part))),
-        *(parts, [c.USER_KEY], _EVENT_REGION, *told),
-    ).where(F.col(c.EVENTS).isNotNull())
-    profile = reduce(
-        lambda one, other: one.unionByName(other),
-        (
-            as_of(profiles, part.until - _MICROSECOND)
-            .select(c.USER_KEY, c.REGION, c.COHORT)
-            .withColumn(c.PART, F.lit(part.name))
-            for part in parts
-        ),
-    )
-    return seen.join(profile, [c.PART, c.USER_KEY], how="left").select(
-        *(c.PART, c.USER_KEY),
-        F.coalesce(_EVENT_REGION, c.REGION).alias(c.REGION),
-        *(c.COHORT, *told),
-    )
+
+    def of(part: Part) -> DataFrame:
+        last = part.of(c.LAST_TIME)
+        act = F.struct(last.alias("at"), c.ITEM_ID, c.EVENT_TYPE, c.REGION)
+        acted = F.collect_list(F.when(F.col(c.EVENT_TYPE).isin(*acts), act))
+        latest = F.slice(F.sort_array(acted, asc=False), 1, sequence_length)
+        named = F.when(F.col(c.REGION).isNotNull(), F.struct(last, c.REGION))
+        seen = (
+            state.where(F.col(c.USER_KEY).isNotNull() & part.of(c.EVENTS).isNotNull())
+            .groupBy(c.USER_KEY)
+            .agg(
+                F.max_by(c.REGION, named).alias("event_region"),
+                F.sum(part.of(c.EVENTS)).alias(c.EVENTS),
+                F.min(part.of(c.FIRST_TIME)).alias(c.FIRST_TIME),
+                F.max(last).alias(c.LAST_TIME),
+                F.transform(
+                    latest, lambda each: F.struct(each[c.ITEM_ID], each[c.EVENT_TYPE], each["at"])
+                ).alias(c.ACTIONS),
+            )
+        )
+        profile = as_of(profiles, part.until - _MICROSECOND).select(c.USER_KEY, c.REGION, c.COHORT)
+        return seen.join(profile, c.USER_KEY, how="left").select(
+            *(F.lit(part.name).alias(c.PART), c.USER_KEY),
+            F.coalesce("event_region", c.REGION).alias(c.REGION),
+            *(c.COHORT, *told),
+        )
+
+    # Gathering the lists of all parts in one pass takes longer than a pass for each.
+    return reduce(lambda one, other: one.unionByName(other), map(of, parts))
 
 
 def items(
