@@ -114,6 +114,12 @@ class TuningSettings(_Settings):
         description="Days after which the search is made anew; sooner while the history is short: "
         "whenever it has grown by a tenth.",
     )
+    max_drift: Positive | None = Field(
+        0.2,
+        description="Population stability index between the week before the last search and a "
+        "later one, by event type, region, device, surface or category, above which the search is "
+        "made anew before its time; null: never.",
+    )
     max_seconds: Positive = Field(
         300.0, description="After this time nothing further is tried; what was best then holds."
     )

@@ -115,3 +115,19 @@ def test_a_repeat_holds_and_other_settings_choose_anew(forward, days) -> None:
     other, _ = chosen(replace(job, settings=pinned), days[2:])
     assert other[days[2]]["recipe_id"] != row["recipe_id"]
     assert run_recipe(job.home, other[days[2]]["run_id"]).seen == "allow"
+
+
+def test_a_log_that_has_changed_is_searched_anew_before_its_time(landed, days, tmp_path) -> None:
+    """The last day looks at 20 of 21 days, unless the 21st makes a week that differs enough."""
+    found = {}
+    for limit in (None, 1e-4):
+        settings = load_settings("sample", overrides={**OVERRIDES, "tuning.max_drift": limit})
+        job = copied(replace(landed, settings=settings), tmp_path / str(limit))
+        rows, said = chosen(job, days[2:])
+        found[limit] = rows[days[2]], said
+    held, _ = found[None]
+    anew, said = found[1e-4]
+    assert anew["until"] == held["until"] + dt.timedelta(days=1)
+    assert anew["reasons"][0].startswith(f"the log has changed by {anew['until']}: ")
+    assert anew["reasons"][0] in said
+    assert not any(reason.startswith("the log has changed") for reason in held["reasons"])
