@@ -91,24 +91,21 @@ class Fed:
 
 def feed(
     spark: SparkSession,
-    files: Sequence[Path],
+    landings: Sequence[Sequence[Path]],
     work: Path,
     *,
-    at_a_time: int = 1,
     minutes: float = math.inf,
     say: Any = lambda _line: None,
 ) -> Fed:
-    """Land files in the order given and run ingest, validate and features after each landing.
+    """Land files, some at a time, and run ingest, validate and features after each landing.
 
     Parameters
     ----------
-    files
-        Landing files named by their day.
+    landings
+        Files named by their day, as they land. The logical day is the latest that has landed; days
+        too early to hold anything out run ingest alone.
     work
         An empty folder.
-    at_a_time
-        Files landed before each run; the logical day is the latest that has landed. Days too
-        early to hold anything out run ingest alone.
     minutes
         No run begins later than this; the files left are not fed.
 
@@ -125,10 +122,10 @@ def feed(
     seconds: list[dict[str, float]] = []
     processor: list[float] = []
     job = Job(settings=settings, lake=lake, landing=landing, day=day, now=dt.datetime.now(dt.UTC))
-    for place in range(0, len(files), at_a_time):
+    for number, files in enumerate(landings, 1):
         if time.monotonic() - start > 60 * minutes:
             break
-        for path in files[place : place + at_a_time]:
+        for path in files:
             shutil.copyfile(path, landing / path.name)
             of_file = dt.date.fromisoformat(path.stem)
             first, day = min(first, of_file), max(day, of_file)
@@ -146,7 +143,7 @@ def feed(
         assert rows.landed == landed, f"{landed} landed, {rows} accounted for on {day}"
         assert rows.landed == rows.accepted + rows.quarantined + rows.duplicate, rows
         shown = ", ".join(f"{name} {value:.1f}" for name, value in spent.items())
-        say(f"{place + 1:4} {day} {rows.landed} rows: {shown}, processor {processor[-1]:.1f}")
+        say(f"{number:4} {day} {rows.landed} rows: {shown}, processor {processor[-1]:.1f}")
     run_id = job.open_run().run_id
     digests = {}
     for table, order in CONTENT.items():
@@ -155,6 +152,12 @@ def feed(
             frame = frame.where(frame[c.RUN_ID] == run_id)
         digests[table] = frame_digest(frame)[0]
     return Fed(tuple(seconds), tuple(processor), digests, conservation(lake.home))
+
+
+def lasting_session() -> SparkSession:
+    """A session for one process that lives through many days."""
+    settings = load_settings(DATASET, overrides={"spark.java_options": JAVA})
+    return make_session(settings.spark, app="feed")
 
 
 def conservation(home: Path) -> Conservation:
@@ -203,20 +206,17 @@ def main() -> None:
     given = parser.parse_args()
     files = sorted(SOURCE.glob("*.csv"))[: given.files]
     command = shlex.join(["python", "-m", "benchmarks.daily.feed", *sys.argv[1:]])
-    spark = make_session(
-        load_settings(DATASET, overrides={"spark.java_options": JAVA}).spark, app="feed"
-    )
+    spark = lasting_session()
     figures: list[Figure] = []
 
     def say(line: str) -> None:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    def fed(name: str, order: Sequence[Path], at_a_time: int = 1) -> Fed:
+    def fed(name: str, landings: Sequence[Sequence[Path]], minutes: float = math.inf) -> Fed:
         with tempfile.TemporaryDirectory(prefix="recsys-feed-") as work:
             began = time.perf_counter()
-            minutes = given.minutes if at_a_time == 1 else math.inf
-            found = feed(spark, order, Path(work), at_a_time=at_a_time, minutes=minutes, say=say)
+            found = feed(spark, landings, Path(work), minutes=minutes, say=say)
             figures.append(Figure(f"{name}.seconds", time.perf_counter() - began))
         return found
 
@@ -226,9 +226,9 @@ def main() -> None:
         if name == "shuffled":
             order = np.random.default_rng(SEED).permutation(len(files))
             queue = [files[place] for place in order]
-        found = fed(name, queue)
+        found = fed(name, [[path] for path in queue], given.minutes)
         queue = sorted(queue[: len(found.seconds)])
-        whole = fed(f"{name}.bulk", queue, len(queue))
+        whole = fed(f"{name}.bulk", [queue])
         figures += figures_of(name, found, whole)
         abouts.append(f"{name}: {len(queue)} of {len(files)} files, {whole.rows.landed:,} rows.")
         write_report(
