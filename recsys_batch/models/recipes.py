@@ -26,6 +26,11 @@ class Trees(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str = Field(description="The trees in LightGBM's text form.")
+    kind: Literal["lambdarank", "pointwise"] = Field(
+        "lambdarank",
+        description="lambdarank: the trees' scores are added to the blend's; pointwise: they "
+        "replace them.",
+    )
     scale: Positive = Field(description="What the blend's scores were multiplied by in training.")
     depth: int = Field(ge=1, description="Best candidates by the blend that are re-ranked.")
 

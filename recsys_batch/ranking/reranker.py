@@ -9,24 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from recsys_batch.errors import ContractError
 from recsys_batch.models.recipes import Trees
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates
+from recsys_batch.ranking.examples import Examples, flat
 from recsys_batch.ranking.features import History, candidate_features, feature_names
-from recsys_batch.ranking.validation import Wanted, best_places
+from recsys_batch.ranking.validation import best_places
 
 if TYPE_CHECKING:
     from lightgbm import Booster
 
 Floats = npt.NDArray[np.float32]
 _BLOCK_USERS = 2000
+_TIES = 0.005  # weight of the blend beside trees that replace it: they leave candidates equal
 
 
 class RerankerSettings(BaseModel):
@@ -52,45 +53,47 @@ class RerankerSettings(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
-    """What trees learn from, and are judged by.
-
-    Attributes
-    ----------
-    candidates, targets
-        Candidates of sources fitted without the validation, and which of them were wanted.
-    rows
-        Row of each user in `history`.
-    history
-        Of the interactions that the sources were fitted on.
-    """
-
-    candidates: Candidates
-    targets: Wanted
-    rows: npt.NDArray[np.integer]
-    history: History
-
-    def of(self, users: npt.NDArray[np.integer]) -> Lesson:
-        """The lesson of some of the users."""
-        rows = self.rows[users]
-        return Lesson(self.candidates.of(users), self.targets.of(users), rows, self.history)
-
-
-@dataclass(frozen=True, eq=False)
 class Reranker:
     """A blend and the trees that correct it.
 
     Attributes
     ----------
+    kind
+        lambdarank: the trees began from the blend's scores, and are added to them. pointwise:
+        they know the blend's score as a feature, and take its place.
     scale
-        What the blend's scores were multiplied by before the trees were grown: LambdaRank weighs a
-        pair by how far apart its scores are, so that their unit matters.
+        What the blend's scores were multiplied by before the trees were grown, so that theirs are
+        divided by it: LambdaRank weighs a pair by how far apart its scores are, so that their unit
+        matters.
+    depth
+        Best candidates by the blend that are re-ranked.
     """
 
     blend: Blend
     booster: Booster
+    kind: Literal["lambdarank", "pointwise"]
     scale: float
-    settings: RerankerSettings
+    depth: int
+
+    def added(self, features: Floats, start: Floats) -> Floats:
+        """What the trees add to candidates' scores; -inf where there is none.
+
+        Parameters
+        ----------
+        features
+            Candidates' features, on the last axis.
+        start
+            The blend's scores, of the features' shape but for that axis.
+        """
+        rows = features.reshape(-1, features.shape[-1])
+        told = np.asarray(
+            self.booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float32
+        )
+        told = told.reshape(start.shape) / np.float32(self.scale)
+        there = np.isfinite(start)
+        if self.kind == "pointwise":
+            told = told - np.float32(1 - _TIES) * np.where(there, start, np.float32(0.0))
+        return np.where(there, told, np.float32(-np.inf))
 
     def corrections(
         self, candidates: Candidates, rows: npt.NDArray[np.integer], history: History
@@ -107,13 +110,10 @@ class Reranker:
             users = slice(first, first + _BLOCK_USERS)
             part = candidates.of(users)
             blended = self.blend.scores(part)
-            places = best_places(blended, self.settings.depth)
+            places = best_places(blended, self.depth)
             features = candidate_features(part, blended, places, rows[users], history)
-            flat = features.reshape(-1, features.shape[2])
-            added = np.asarray(self.booster.predict(flat, num_threads=1), dtype=np.float32)
-            added = added.reshape(places.shape) / np.float32(self.scale)
+            added = self.added(features, np.take_along_axis(blended, places, axis=1))
             np.put_along_axis(out[users], places, added, axis=1)
-        out[candidates.items < 0] = -np.inf
         return out
 
     def scores(
@@ -124,7 +124,9 @@ class Reranker:
         return np.asarray(summed + self.corrections(candidates, rows, history), dtype=np.float32)
 
 
-def fit_reranker(blend: Blend, lessons: Sequence[Lesson], settings: RerankerSettings) -> Reranker:
+def fit_lambdarank(
+    blend: Blend, examples: Sequence[Examples], settings: RerankerSettings
+) -> Reranker:
     """Learn the correction from what users of validations wanted.
 
     Raises
@@ -132,73 +134,74 @@ def fit_reranker(blend: Blend, lessons: Sequence[Lesson], settings: RerankerSett
     ContractError
         No user's best candidates hold a wanted and an unwanted one.
     """
+    told = flat(examples)
+    return lambdarank(
+        blend,
+        told.features,
+        told.labels,
+        told.start,
+        told.groups,
+        spread=told.spread,
+        settings=settings,
+    )
+
+
+def lambdarank(
+    blend: Blend,
+    features: Floats,
+    labels: npt.NDArray[np.bool_],
+    start: Floats,
+    groups: npt.NDArray[np.int64],
+    *,
+    spread: float,
+    settings: RerankerSettings,
+    weights: Floats | None = None,
+) -> Reranker:
+    """Grow trees that raise the NDCG of groups of candidates.
+
+    Parameters
+    ----------
+    features, labels, start
+        A row a candidate: its features, whether it was wanted, and the blend's score.
+    groups
+        Candidates of each list, in order.
+    spread
+        From best to last candidate, what the blend's scores span.
+    weights
+        What each candidate counts; None: one.
+    """
     import lightgbm
 
-    told = [_Told.of(blend, lesson, settings) for lesson in lessons]
-    spreads = np.concatenate([each.spreads for each in told])
-    if not len(spreads):
-        raise ContractError(
-            "no user's candidates hold a wanted and an unwanted item",
-            where="training of the re-ranker",
-            fix="cut a larger share of the interactions, or rank by the blend",
-        )
-    scale = settings.start_range / max(float(spreads.mean()), 1e-12)
+    scale = settings.start_range / spread
     data = lightgbm.Dataset(
-        np.concatenate([each.features for each in told]),
-        label=np.concatenate([each.labels for each in told]),
-        group=np.concatenate([each.groups for each in told]),
-        init_score=np.concatenate([each.start for each in told]) * scale,
-        feature_name=feature_names(lessons[0].candidates.sources),
+        features,
+        label=labels,
+        group=groups,
+        weight=weights,
+        init_score=start * scale,
+        feature_name=feature_names(blend.sources),
         params={"verbose": -1},
     )
     booster = lightgbm.train(_parameters(settings), data, num_boost_round=settings.trees)
-    return Reranker(blend, booster, scale, settings)
-
-
-@dataclass(frozen=True, eq=False)
-class _Told:
-    """The best candidates of users whose lists can be told right from wrong, one below another."""
-
-    features: Floats
-    labels: npt.NDArray[np.bool_]
-    groups: npt.NDArray[np.int64]
-    start: Floats
-    spreads: Floats
-
-    @classmethod
-    def of(cls, blend: Blend, lesson: Lesson, settings: RerankerSettings) -> _Told:
-        blended = blend.scores(lesson.candidates)
-        places = best_places(blended, settings.depth)
-        labels = np.take_along_axis(lesson.targets.hits, places, axis=1)
-        start = np.take_along_axis(blended, places, axis=1)
-        there = np.isfinite(start)
-        tells = labels.any(axis=1) & (there & ~labels).any(axis=1)
-        part, kept = lesson.candidates.of(np.flatnonzero(tells)), there[tells]
-        described = candidate_features(
-            part, blended[tells], places[tells], lesson.rows[tells], lesson.history
-        )
-        begun = np.where(there, start, np.inf)[tells]
-        return cls(
-            described[kept],
-            labels[tells][kept],
-            kept.sum(axis=1),
-            start[tells][kept],
-            begun[:, 0] - begun.min(axis=1),
-        )
+    return Reranker(blend, booster, "lambdarank", scale, settings.depth)
 
 
 def stored_trees(reranker: Reranker) -> Trees:
     """The trees as a recipe keeps them."""
-    text = reranker.booster.model_to_string()
-    return Trees(model=text, scale=reranker.scale, depth=reranker.settings.depth)
+    return Trees(
+        model=reranker.booster.model_to_string(),
+        kind=reranker.kind,
+        scale=reranker.scale,
+        depth=reranker.depth,
+    )
 
 
 def read_trees(trees: Trees, blend: Blend, *, n: int) -> Reranker:
     """The re-ranker of a recipe, for lists of n items."""
     import lightgbm
 
-    settings = RerankerSettings(depth=max(trees.depth, n))
-    return Reranker(blend, lightgbm.Booster(model_str=trees.model), trees.scale, settings)
+    booster = lightgbm.Booster(model_str=trees.model)
+    return Reranker(blend, booster, trees.kind, trees.scale, max(trees.depth, n))
 
 
 def _parameters(settings: RerankerSettings) -> dict[str, object]:

@@ -21,9 +21,10 @@ from recsys_batch.models.sources import (
 )
 from recsys_batch.ranking.blend import Blend, BlendSettings, fit_blend
 from recsys_batch.ranking.candidates import Candidates, gather, narrowed, pooled
+from recsys_batch.ranking.examples import Lesson
 from recsys_batch.ranking.features import make_history
-from recsys_batch.ranking.reranker import Lesson, RerankerSettings, stored_trees
-from recsys_batch.ranking.trial import try_reranker
+from recsys_batch.ranking.reranker import RerankerSettings, stored_trees
+from recsys_batch.ranking.trial import Trial, try_rerankers
 from recsys_batch.ranking.validation import wanted
 from recsys_batch.tuning.cuts import Cut
 from recsys_batch.tuning.spaces import INTEREST, POPULARITY, Space
@@ -176,14 +177,11 @@ class Search:
         )
         blend = Blend(tuple(weights), tuple(weights.values()))
         try:
-            trial, trees = try_reranker(blend, lessons, settings)
+            trial, trees = try_rerankers(blend, lessons, settings)
         except ContractError:  # no user's candidates tell anything
             return None
-        self.say(
-            f"re-ranked {trial.reranker:.4f}, by the weights alone {trial.blend:.4f} (95 % of the "
-            f"difference in {trial.low:+.4f} to {trial.high:+.4f}): "
-            f"{'taken' if trees is not None else 'not taken'}"
-        )
+        self.say(_told(trial))
+        self.trials.tell_contenders(trial, settings)
         return None if trees is None else stored_trees(trees)
 
     def choose_newcomers(self, sources: Mapping[str, SourceSettings]) -> str:
@@ -219,6 +217,16 @@ class Search:
         if name in self.pinned:
             return [self.pinned[name]]
         return [each for each in half_lives if each is None or each < span]
+
+
+def _told(trial: Trial) -> str:
+    """What the contenders reached, and which was taken."""
+    figures = "; ".join(
+        f"{name} {each.ndcg:.4f} (95 % of the difference in {each.low:+.4f} to {each.high:+.4f})"
+        for name, each in trial.contenders.items()
+    )
+    taken = "none is taken" if trial.best is None else f"{trial.best} is taken"
+    return f"re-ranked, by the weights alone {trial.blend:.4f}; {figures}: {taken}"
 
 
 def _days(half_life: HalfLife) -> str:

@@ -94,7 +94,12 @@ def test_trees_are_kept_only_where_they_were_shown_to_be_better():
     made = choose(films(), 70, model__sources=sources, model__rerank=True)
     (told,) = [reason for reason in made.reasons if reason.startswith("re-ranked")]
     trees = made.recipe.trees
-    assert told.endswith(": not taken" if trees is None else ": taken")
+    for name in ("by the weights alone", "LambdaRank", "gradient boosting"):
+        assert f"{name} 0." in told
+    assert told.endswith(": none is taken") == (trees is None)
+    tried = {each["settings"]["kind"]: each for each in made.trials if "ndcg_blend" in each}
+    assert set(tried) == {"LambdaRank", "gradient boosting"}
+    assert all(each["low"] <= each["ndcg"] - each["ndcg_blend"] for each in tried.values())
     if trees is not None:
         names = tuple(made.recipe.weights)
         assert read_trees(trees, Blend(names, tuple(made.recipe.weights.values())), n=10)
