@@ -54,10 +54,10 @@ def fit_pointwise(
     with threadpool_limits(limits=1, user_api="openmp"):  # equal bits on any number of cores
         grown.fit(told.features[drawn], told.labels[drawn])
     booster = Booster(model_str=model_text(grown, feature_names(blend.sources)))
-    raw = booster.predict(told.features[drawn], raw_score=True, num_threads=1)
+    raw = np.asarray(booster.predict(told.features[drawn], raw_score=True, num_threads=1))
     deviation = max(float(told.start[drawn].std()), 1e-12)
     return Reranker(
-        blend, booster, "pointwise", float(np.std(raw)) / deviation or 1.0, settings.depth
+        blend, booster, "pointwise", float(raw.std()) / deviation or 1.0, settings.depth
     )
 
 

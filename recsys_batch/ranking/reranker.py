@@ -89,11 +89,11 @@ class Reranker:
         told = np.asarray(
             self.booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float32
         )
-        told = told.reshape(start.shape) / np.float32(self.scale)
+        added = told.reshape(start.shape) / np.float32(self.scale)
         there = np.isfinite(start)
         if self.kind == "pointwise":
-            told = told - np.float32(1 - _TIES) * np.where(there, start, np.float32(0.0))
-        return np.where(there, told, np.float32(-np.inf))
+            added = added - np.float32(1 - _TIES) * np.where(there, start, np.float32(0.0))
+        return np.where(there, added, np.float32(-np.inf)).astype(np.float32)
 
     def corrections(
         self, candidates: Candidates, rows: npt.NDArray[np.integer], history: History

@@ -16,6 +16,7 @@ from recsys_batch.config import Settings
 from recsys_batch.errors import ConfigError
 from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
 from recsys_batch.models.sources import AnySource, SourceSettings
+from recsys_batch.tuning.clicks import ClickSettings
 from recsys_batch.tuning.cuts import horizon_days, temporal_cuts
 from recsys_batch.tuning.log import Log
 from recsys_batch.tuning.search import Search
@@ -27,6 +28,7 @@ from recsys_batch.tuning.spaces import (
     USUAL_WEIGHTS,
     spaces,
 )
+from recsys_batch.tuning.trees import choose_trees
 from recsys_batch.tuning.trials import HalfLife, Trials
 
 
@@ -156,19 +158,25 @@ def _choice(
     else:
         for name, space in spaces(log).items():
             found[name] = search.choose_source(name, space)
-    recipe = _weighed(search, found, settings)
+    clicks = ClickSettings(days, limits.max_users, limits.min_clicks, limits.seed)
+    recipe = _weighed(search, found, settings, clicks)
     if search.stopped:
         tell(f"the search was stopped after {limits.max_seconds:g} s (tuning.max_seconds)")
     return Choice(recipe, tuple(reasons), trials.made, time.perf_counter() - began)
 
 
-def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Settings) -> Recipe:
+def _weighed(
+    search: Search, found: Mapping[str, SourceSettings], settings: Settings, clicks: ClickSettings
+) -> Recipe:
     brought = search.candidates(found)
     weights = search.choose_weights(brought)
     newcomers = search.choose_newcomers(found)
     needed = {FACTORS, POPULAR, newcomers}
     order = [name for name, weight in weights.items() if weight or name in needed]
     weights = {name: weights[name] for name in order}
+    trees = None
+    if settings.model.rerank:
+        trees = choose_trees(search, brought, sources=found, weights=weights, clicks=clicks)
     return Recipe(
         interest_half_life_days=search.interest,
         popularity_half_life_days=search.popularity,
@@ -176,7 +184,7 @@ def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Sett
         sources={name: found[name] for name in order},
         weights=weights,
         newcomers=newcomers,
-        trees=search.choose_trees(brought, weights) if settings.model.rerank else None,
+        trees=trees,
         per_source=settings.model.per_source,
     )
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from recsys_batch.tuning.collect import day_acts, item_facts, make_log
 from recsys_batch.tuning.log import Log
+from recsys_batch.tuning.shown import impressions_of, shown_items
 
 WEIGHTS = {"purchase": 1.0, "view": 0.25, "cancel": -1.0}
 DAY = dt.date(2026, 1, 1)
@@ -139,3 +140,107 @@ def test_events_are_counted_by_day_and_items_known_from_their_first(spark):
     log = made(acts.toArrow(), found.toArrow())
     assert log.n_users == 1
     assert np.isclose(log.weights.sum(), 2 * 1.0 + 0.25 + 1.0)
+
+
+SHOWN = (
+    ("user_key", pa.string()),
+    ("item_id", pa.string()),
+    ("event_date", pa.date32()),
+    ("request_id", pa.string()),
+    ("position", pa.int32()),
+    ("clicked", pa.bool_()),
+)
+
+
+def shown_table(rows) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(SHOWN)
+    return pa.table(
+        {name: pa.array(each, kind) for (name, kind), each in zip(SHOWN, columns, strict=True)}
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.sampled_from(["aa", "ff", "never acted"]),
+            st.sampled_from(["x", "y", "not known"]),
+            st.integers(0, 3).map(lambda day: DAY + dt.timedelta(days=day)),
+            st.sampled_from(["r1", "r2", "r3"]),
+            st.integers(1, 4),
+            st.booleans(),
+        )
+    ),
+    data=st.data(),
+)
+def test_impressions_of_known_users_and_items_are_kept_in_any_order(rows, data):
+    keys, ids = pa.array(["aa", "ff"]), pa.array(["x", "y"])
+    found = impressions_of(shown_table(rows), keys, ids)
+    first = (DAY - dt.date(1970, 1, 1)).days
+    known = [row for row in rows if row[0] != "never acted" and row[1] != "not known"]
+    asked = sorted({row[3] for row in rows})
+    assert sorted(
+        (keys[user].as_py(), ids[item].as_py(), day - first, asked[request], position, clicked)
+        for user, item, day, request, position, clicked in zip(
+            *(
+                each.tolist()
+                for each in (
+                    found.users,
+                    found.items,
+                    found.days,
+                    found.requests,
+                    found.positions,
+                    found.clicked,
+                )
+            ),
+            strict=True,
+        )
+    ) == sorted((row[0], row[1], (row[2] - DAY).days, *row[3:]) for row in known)
+    moved = impressions_of(shown_table(data.draw(st.permutations(rows))), keys, ids)
+    for name in ("users", "items", "days", "requests", "positions", "clicked"):
+        assert getattr(moved, name).tobytes() == getattr(found, name).tobytes()
+
+
+@pytest.mark.spark
+def test_an_impression_was_acted_on_by_its_request_or_soon_after_it(spark):
+    def shown(item: str, position: int | None, **changed):
+        row = {"event_type": "impression", "item_id": item, "position": position}
+        return {**row, "event_time": ago(3), **changed}
+
+    def act(item: str, **changed):
+        return {"event_type": "view", "item_id": item, "event_time": ago(3), **changed}
+
+    minute = 1 / 24 / 60
+    frame = events(
+        spark,
+        shown("named", 1, request_id="r"),
+        shown("other", 2, request_id="r"),
+        shown("nowhere", None, request_id="r"),
+        shown("of nobody", 3, request_id="r", user_key=None),
+        act("named", request_id="r", event_time=ago(2)),
+        act("named", request_id="r", event_time=ago(1)),  # once is enough
+        act("other"),  # found by themselves, for there is no request
+        act("other", request_id="q"),
+        act("other", request_id="r", user_key="w"),
+        shown("soon", 1, event_time=ago(2)),
+        shown("soon", 4, event_time=ago(2 - 5 * minute)),
+        shown("late", 2, event_time=ago(2)),
+        act("soon", event_time=ago(2 - 10 * minute)),  # after the later of both
+        act("late", event_time=ago(2 - 31 * minute)),
+        act("late", event_time=ago(2 + minute)),  # before it was shown
+        {"event_type": "purchase", "item_id": "late", "event_time": ago(2)},  # no act of these
+    )
+    rows = shown_items(frame, ["view"], most=100).collect()
+    found = {(row["item_id"], row["position"]): row["clicked"] for row in rows}
+    assert found == {
+        ("named", 1): True,
+        ("other", 2): False,
+        ("soon", 1): False,
+        ("soon", 4): True,
+        ("late", 2): False,
+    }
+    requests = {(row["item_id"], row["position"]): row["request_id"] for row in rows}
+    assert requests["named", 1] == requests["other", 2] == "r"
+    assert requests["soon", 1] == requests["late", 2] != requests["soon", 4]
+    assert shown_items(frame.where("request_id = 'q'"), ["view"], most=100).count() == 0
+    assert shown_items(frame, ["view"], most=1).count() < 5  # of no user, whose key is none
