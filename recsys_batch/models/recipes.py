@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -35,6 +35,20 @@ class Trees(BaseModel):
     depth: int = Field(ge=1, description="Best candidates by the blend that are re-ranked.")
 
 
+class Calibration(BaseModel):
+    """A map from scores to probabilities that never falls."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["platt", "isotonic"] = Field(description="Which of the two maps below it is.")
+    slope: float = Field(0.0, ge=0, description="platt: log-odds a unit of score.")
+    intercept: float = Field(0.0, description="platt: log-odds of the score 0.")
+    scores: tuple[float, ...] = Field((), description="isotonic: scores, ascending.")
+    probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (), description="isotonic: their probabilities; between them along straight lines."
+    )
+
+
 class Recipe(BaseModel):
     """How a model is made of a run's features."""
 
@@ -58,6 +72,11 @@ class Recipe(BaseModel):
     )
     trees: Trees | None = Field(
         None, description="The re-ranker, where it was shown to be better than the blend alone."
+    )
+    calibration: Calibration | None = Field(
+        None,
+        description="From the score of a user with a history, before rules, to the probability "
+        "that a user who comes back acts on the item within the hold-out's days.",
     )
     per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
 
@@ -83,8 +102,9 @@ class Recipe(BaseModel):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     def summary(self) -> dict[str, Any]:
-        """The recipe without the text of its trees, of which the digest stands there."""
+        """The recipe without its calibration's figures and the text of its trees, but a digest."""
         found = self.model_dump(mode="json")
+        found["calibration"] = None if self.calibration is None else self.calibration.kind
         if self.trees is not None:
             found["trees"]["model"] = hashlib.sha256(self.trees.model.encode()).hexdigest()
         return found

@@ -164,7 +164,8 @@ def fit_stack(
         one = cuts[0]
         targets = wanted(one.candidates.items, one.truth)
         lesson = Lesson(one.candidates, targets, one.rows, make_history(one.kept))
-        trial, reranker = try_rerankers(fitted.blend, [lesson], settings.reranker)
+        verdict = try_rerankers(fitted.blend, [lesson], settings.reranker)
+        trial, reranker = verdict.trial, verdict.reranker
         say(f"re-rankers over blend: {trial}")
     sources = fit_sources(data, settings.sources, threads=threads, say=say)
     history = make_history(data.weights)

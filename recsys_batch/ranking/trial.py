@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_batch.ranking.blend import Blend
+from recsys_batch.ranking.calibration import Scored
 from recsys_batch.ranking.examples import Examples, Lesson
 from recsys_batch.ranking.pointwise import fit_pointwise
 from recsys_batch.ranking.reranker import Reranker, RerankerSettings, fit_lambdarank
-from recsys_batch.ranking.validation import ndcg_each
+from recsys_batch.ranking.validation import Wanted, best_places, ndcg_each
 
+Floats = npt.NDArray[np.float32]
 Fit = Callable[[Blend, Sequence[Examples], RerankerSettings], Reranker]
 CONTENDERS: Mapping[str, Fit] = {"LambdaRank": fit_lambdarank, "gradient boosting": fit_pointwise}
 
@@ -66,14 +68,33 @@ class Trial:
         return max(won, key=lambda name: won[name]) if won else None
 
 
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a trial came to.
+
+    Attributes
+    ----------
+    trial
+        Its figures.
+    reranker
+        The best that won, fitted on all users; None where none did, and the blend orders.
+    scored
+        Scores of what orders from now on, each of users that it had not seen.
+    """
+
+    trial: Trial
+    reranker: Reranker | None
+    scored: Scored
+
+
 def try_rerankers(
     blend: Blend,
     lessons: Sequence[Lesson],
     settings: RerankerSettings,
     *,
     ready: Mapping[str, Reranker] | None = None,
-) -> tuple[Trial, Reranker | None]:
-    """Judge re-rankers; the best that wins is fitted on all users, where none does it is None.
+) -> Verdict:
+    """Judge re-rankers by the blend that they are to correct.
 
     The users are dealt into folds: those of each are judged by trees that learnt from the others.
 
@@ -91,24 +112,60 @@ def try_rerankers(
     rng = np.random.default_rng(settings.seed)
     examples = [lesson.described(blend, settings.depth) for lesson in lessons]
     dealt = [rng.permutation(len(each.start)) % settings.folds for each in examples]
-    before: list[npt.NDArray[np.float64]] = []
-    after: dict[str, list[npt.NDArray[np.float64]]] = {name: [] for name in (*CONTENDERS, *ready)}
+    judged: list[Examples] = []
+    told: dict[str | None, list[Floats]] = {name: [] for name in (None, *CONTENDERS, *ready)}
     for fold in range(settings.folds):
         parts = list(zip(examples, dealt, strict=True))
         learnt = [each.of(np.flatnonzero(own != fold)) for each, own in parts]
         pupils = {name: fit(blend, learnt, settings) for name, fit in CONTENDERS.items()}
         for each, own in parts:
             judge = each.of(np.flatnonzero(own == fold))
-            before.append(ndcg_each(judge.start, judge.targets, k=settings.k))
+            judged.append(judge)
+            told[None].append(judge.start)
             for name, pupil in {**pupils, **ready}.items():
-                told = judge.start + pupil.added(judge.features, judge.start)
-                after[name].append(ndcg_each(told, judge.targets, k=settings.k))
-    plain = np.concatenate(before)
-    figures = {name: _figure(plain, np.concatenate(each)) for name, each in after.items()}
+                told[name].append(judge.start + pupil.added(judge.features, judge.start))
+    ndcgs = {
+        name: np.concatenate(
+            [
+                ndcg_each(scores, each.targets, k=settings.k)
+                for scores, each in zip(parts, judged, strict=True)
+            ]
+        )
+        for name, parts in told.items()
+    }
+    plain = ndcgs.pop(None)
+    figures = {name: _figure(plain, each) for name, each in ndcgs.items() if name is not None}
     trial = Trial(float(plain.mean()), figures, len(plain))
+    scored = pooled_scores(told[trial.best], [each.targets for each in judged])
     if trial.best is None:
-        return trial, None
-    return trial, ready.get(trial.best) or CONTENDERS[trial.best](blend, examples, settings)
+        return Verdict(trial, None, scored)
+    best = ready.get(trial.best) or CONTENDERS[trial.best](blend, examples, settings)
+    return Verdict(trial, best, scored)
+
+
+def blend_scores(blend: Blend, lessons: Sequence[Lesson], *, depth: int) -> Scored:
+    """The blend's own scores of each user's best candidates."""
+    scores, targets = [], []
+    for lesson in lessons:
+        blended = blend.scores(lesson.candidates)
+        places = best_places(blended, depth)
+        scores.append(np.take_along_axis(blended, places, axis=1))
+        hits = np.take_along_axis(lesson.targets.hits, places, axis=1)
+        targets.append(Wanted(hits, lesson.targets.relevant))
+    return pooled_scores(scores, targets)
+
+
+def pooled_scores(scores: Sequence[Floats], targets: Sequence[Wanted]) -> Scored:
+    """Scores of groups of users, users x depth each, as those of one."""
+    there = [np.isfinite(each) for each in scores]
+    counts = np.concatenate([each.sum(axis=1) for each in there])
+    return Scored(
+        np.concatenate([part[own] for part, own in zip(scores, there, strict=True)]).astype(
+            np.float64
+        ),
+        np.concatenate([each.hits[own] for each, own in zip(targets, there, strict=True)]),
+        np.repeat(np.arange(len(counts)), counts),
+    )
 
 
 def _figure(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]) -> Figure:

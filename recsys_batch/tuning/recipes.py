@@ -16,10 +16,12 @@ from recsys_batch.config import Settings
 from recsys_batch.errors import ConfigError
 from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
 from recsys_batch.models.sources import AnySource, SourceSettings
+from recsys_batch.ranking.blend import Blend
+from recsys_batch.ranking.trial import blend_scores
 from recsys_batch.tuning.clicks import ClickSettings
 from recsys_batch.tuning.cuts import horizon_days, temporal_cuts
 from recsys_batch.tuning.log import Log
-from recsys_batch.tuning.search import Search
+from recsys_batch.tuning.search import BROUGHT, Search
 from recsys_batch.tuning.spaces import (
     REPEATED,
     USUAL,
@@ -28,7 +30,7 @@ from recsys_batch.tuning.spaces import (
     USUAL_WEIGHTS,
     spaces,
 )
-from recsys_batch.tuning.trees import choose_trees
+from recsys_batch.tuning.trees import choose_calibration, choose_trees, lessons_of
 from recsys_batch.tuning.trials import HalfLife, Trials
 
 
@@ -174,17 +176,22 @@ def _weighed(
     needed = {FACTORS, POPULAR, newcomers}
     order = [name for name, weight in weights.items() if weight or name in needed]
     weights = {name: weights[name] for name in order}
-    trees = None
+    blend = Blend(tuple(weights), tuple(weights.values()))
+    used = {name: found[name] for name in order}
+    lessons = lessons_of(search, brought, blend.sources)
     if settings.model.rerank:
-        trees = choose_trees(search, brought, sources=found, weights=weights, clicks=clicks)
+        trees, scored = choose_trees(search, lessons, sources=used, blend=blend, clicks=clicks)
+    else:
+        trees, scored = None, blend_scores(blend, lessons, depth=BROUGHT)
     return Recipe(
         interest_half_life_days=search.interest,
         popularity_half_life_days=search.popularity,
         seen="allow" if search.repeats else "exclude",
-        sources={name: found[name] for name in order},
+        sources=used,
         weights=weights,
         newcomers=newcomers,
         trees=trees,
+        calibration=choose_calibration(search, scored, seed=clicks.seed),
         per_source=settings.model.per_source,
     )
 

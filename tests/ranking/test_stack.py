@@ -69,9 +69,8 @@ def problem(seed: int, *, popular_is_wanted: bool) -> tuple[Candidates, Wanted, 
 def test_what_learns_something_wins_its_trial_and_the_best_is_taken():
     found, targets, weights = problem(1, popular_is_wanted=True)
     history, rows = make_history(weights), np.arange(USERS)
-    trial, reranker = try_rerankers(
-        Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL
-    )
+    verdict = try_rerankers(Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL)
+    trial, reranker = verdict.trial, verdict.reranker
     assert set(trial.contenders) == {"LambdaRank", "gradient boosting"}
     for figure in trial.contenders.values():
         assert figure.won
@@ -91,9 +90,8 @@ def test_what_learns_something_wins_its_trial_and_the_best_is_taken():
 def test_what_has_nothing_to_learn_is_not_used():
     found, targets, weights = problem(2, popular_is_wanted=False)
     history, rows = make_history(weights), np.arange(USERS)
-    trial, reranker = try_rerankers(
-        Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL
-    )
+    verdict = try_rerankers(Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL)
+    trial, reranker = verdict.trial, verdict.reranker
     assert trial.best is None
     assert reranker is None
 
@@ -115,11 +113,16 @@ def test_what_learnt_elsewhere_is_judged_by_the_same_users_and_taken_as_it_is():
     useless = replace(elsewhere, scale=-elsewhere.scale)
     lesson = Lesson(found, targets, rows, history)
     few = SMALL.model_copy(update={"trees": 1})  # for the others
-    trial, taken = try_rerankers(
+    verdict = try_rerankers(
         blend, [lesson], few, ready={"elsewhere": elsewhere, "useless": useless}
     )
+    trial = verdict.trial
     assert trial.best == "elsewhere"
-    assert taken is elsewhere
+    assert verdict.reranker is elsewhere
+    scores = elsewhere.scores(found, rows, history)
+    expected = np.sort(scores[np.isfinite(scores)])
+    np.testing.assert_array_equal(np.sort(verdict.scored.scores), expected)
+    assert verdict.scored.hits.sum() == targets.hits[np.isfinite(scores)].sum()
     assert not trial.contenders["useless"].won
 
 
