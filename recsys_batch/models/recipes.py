@@ -48,6 +48,16 @@ class Calibration(BaseModel):
         (), description="isotonic: their probabilities; between them along straight lines."
     )
 
+    @model_validator(mode="after")
+    def _is_a_rising_map(self) -> Self:
+        if self.kind == "isotonic":
+            told = (self.scores, self.probabilities)
+            if not self.scores or len(self.scores) != len(self.probabilities):
+                raise ValueError("an isotonic map needs as many probabilities as scores")
+            if any(list(each) != sorted(each) for each in told):
+                raise ValueError("scores and probabilities of an isotonic map must not fall")
+        return self
+
 
 class Recipe(BaseModel):
     """How a model is made of a run's features."""
