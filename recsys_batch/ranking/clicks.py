@@ -19,8 +19,9 @@ from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates
 from recsys_batch.ranking.features import History, candidate_features
 from recsys_batch.ranking.impressions import Impressions
+from recsys_batch.ranking.lambdarank import lambdarank
 from recsys_batch.ranking.position import Examination
-from recsys_batch.ranking.reranker import Reranker, RerankerSettings, lambdarank
+from recsys_batch.ranking.reranker import Reranker, RerankerSettings
 from recsys_batch.ranking.validation import best_places
 
 Floats = npt.NDArray[np.float32]

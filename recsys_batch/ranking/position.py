@@ -57,8 +57,9 @@ def examination(shown: Impressions) -> Examination:
         All ones, by no clicks, where no pair tells anything.
     """
     depth = int(shown.positions.max(initial=1))
-    _, pairs = np.unique(np.stack([shown.users, shown.items]), axis=1, return_inverse=True)
-    cells = (pairs.ravel(), shown.positions - 1)
+    keys = shown.users * (np.int64(shown.items.max(initial=0)) + 1) + shown.items
+    _, pairs = np.unique(keys, return_inverse=True)
+    cells = (pairs, shown.positions - 1)
     shape = (int(pairs.max(initial=-1)) + 1, depth)
     times = sparse.csr_matrix((np.ones(len(shown)), cells), shape=shape)
     clicks = sparse.csr_matrix((shown.clicked.astype(np.float64), cells), shape=shape)

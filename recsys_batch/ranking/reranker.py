@@ -1,13 +1,10 @@
 """The re-ranker: gradient-boosted trees that correct the blend where held-out data say so.
 
-LambdaRank (Burges, "From RankNet to LambdaRank to LambdaMART: An Overview", MSR-TR-2010-82) as
-LightGBM has it, begun from the blend's scores: a score is the sum of the sources' parts and one
-further part, the correction.
+A score is the sum of the sources' parts and one further part, the correction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -18,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from recsys_batch.models.recipes import Trees
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates
-from recsys_batch.ranking.examples import Examples, flat
-from recsys_batch.ranking.features import History, candidate_features, feature_names
+from recsys_batch.ranking.features import History, candidate_features
 from recsys_batch.ranking.validation import best_places
 
 if TYPE_CHECKING:
@@ -124,68 +120,6 @@ class Reranker:
         return np.asarray(summed + self.corrections(candidates, rows, history), dtype=np.float32)
 
 
-def fit_lambdarank(
-    blend: Blend, examples: Sequence[Examples], settings: RerankerSettings
-) -> Reranker:
-    """Learn the correction from what users of validations wanted.
-
-    Raises
-    ------
-    ContractError
-        No user's best candidates hold a wanted and an unwanted one.
-    """
-    told = flat(examples)
-    return lambdarank(
-        blend,
-        told.features,
-        told.labels,
-        told.start,
-        told.groups,
-        spread=told.spread,
-        settings=settings,
-    )
-
-
-def lambdarank(
-    blend: Blend,
-    features: Floats,
-    labels: npt.NDArray[np.bool_],
-    start: Floats,
-    groups: npt.NDArray[np.int64],
-    *,
-    spread: float,
-    settings: RerankerSettings,
-    weights: Floats | None = None,
-) -> Reranker:
-    """Grow trees that raise the NDCG of groups of candidates.
-
-    Parameters
-    ----------
-    features, labels, start
-        A row a candidate: its features, whether it was wanted, and the blend's score.
-    groups
-        Candidates of each list, in order.
-    spread
-        From best to last candidate, what the blend's scores span.
-    weights
-        What each candidate counts; None: one.
-    """
-    import lightgbm
-
-    scale = settings.start_range / spread
-    data = lightgbm.Dataset(
-        features,
-        label=labels,
-        group=groups,
-        weight=weights,
-        init_score=start * scale,
-        feature_name=feature_names(blend.sources),
-        params={"verbose": -1},
-    )
-    booster = lightgbm.train(_parameters(settings), data, num_boost_round=settings.trees)
-    return Reranker(blend, booster, "lambdarank", scale, settings.depth)
-
-
 def stored_trees(reranker: Reranker) -> Trees:
     """The trees as a recipe keeps them."""
     return Trees(
@@ -202,20 +136,3 @@ def read_trees(trees: Trees, blend: Blend, *, n: int) -> Reranker:
 
     booster = lightgbm.Booster(model_str=trees.model)
     return Reranker(blend, booster, trees.kind, trees.scale, max(trees.depth, n))
-
-
-def _parameters(settings: RerankerSettings) -> dict[str, object]:
-    return {
-        "objective": "lambdarank",
-        "lambdarank_truncation_level": settings.k + 10,
-        "num_leaves": settings.leaves,
-        "learning_rate": settings.learning_rate,
-        "min_data_in_leaf": settings.min_leaf,
-        "feature_fraction": settings.column_share,
-        "lambda_l2": settings.l2,
-        "seed": settings.seed,
-        "num_threads": 1,
-        "deterministic": True,
-        "force_col_wise": True,
-        "verbose": -1,
-    }

@@ -12,8 +12,9 @@ import numpy.typing as npt
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.calibration import Scored
 from recsys_batch.ranking.examples import Examples, Lesson
+from recsys_batch.ranking.lambdarank import fit_lambdarank
 from recsys_batch.ranking.pointwise import fit_pointwise
-from recsys_batch.ranking.reranker import Reranker, RerankerSettings, fit_lambdarank
+from recsys_batch.ranking.reranker import Reranker, RerankerSettings
 from recsys_batch.ranking.validation import Wanted, best_places, ndcg_each
 
 Floats = npt.NDArray[np.float32]

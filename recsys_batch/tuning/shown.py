@@ -26,9 +26,10 @@ _KEYS = (c.USER_KEY, c.ITEM_ID, c.REQUEST_ID)
 def shown_items(events: DataFrame, types: Sequence[EventType], *, most: int) -> DataFrame:
     """Impressions of known users at known positions, and whether they were acted on.
 
-    An act of the same request, user and item is one on the impression. What was shown without a
-    request is one with what was shown at the same instant, and was acted on where the user acted
-    on the item within half an hour and saw it nowhere later before that.
+    An act of the same request, user, item and day is one on the impression: of another day, a cut
+    between the two would tell what came after it. What was shown without a request is one with
+    what was shown at the same instant, and was acted on where the user acted on the item within
+    half an hour of the same day and saw it nowhere later before that.
 
     Parameters
     ----------
@@ -56,8 +57,10 @@ def shown_items(events: DataFrame, types: Sequence[EventType], *, most: int) -> 
     if count > most:
         shown = shown.where(F.substring(c.USER_KEY, 1, 8) < head_below(most / count))
     acts = events.where(F.col(c.EVENT_TYPE).isin(list(types)) & F.col(c.USER_KEY).isNotNull())
-    named = acts.select(*_KEYS, F.lit(True).alias(CLICKED)).distinct()
-    of_request = shown.where(F.col(c.REQUEST_ID).isNotNull()).join(named, list(_KEYS), how="left")
+    named = acts.select(*_KEYS, c.EVENT_DATE, F.lit(True).alias(CLICKED)).distinct()
+    of_request = shown.where(F.col(c.REQUEST_ID).isNotNull()).join(
+        named, [*_KEYS, c.EVENT_DATE], how="left"
+    )
     unnamed = shown.where(F.col(c.REQUEST_ID).isNull())
     followed = _followed(unnamed, acts).withColumn(CLICKED, F.lit(True))
     together = F.concat_ws(" ", c.USER_KEY, F.unix_micros(c.EVENT_TIME))
@@ -80,11 +83,12 @@ def _followed(shown: DataFrame, acts: DataFrame) -> DataFrame:
     """The impressions that an act followed: of each act the latest within the window."""
     from pyspark.sql import functions as F
 
-    act = acts.select(c.USER_KEY, c.ITEM_ID, c.EVENT_ID, F.col(c.EVENT_TIME).alias("at"))
+    same = [c.USER_KEY, c.ITEM_ID, c.EVENT_DATE]
+    act = acts.select(*same, c.EVENT_ID, F.col(c.EVENT_TIME).alias("at"))
     wait = F.unix_micros("at") - F.unix_micros(c.EVENT_TIME)
     return (
-        shown.select(c.USER_KEY, c.ITEM_ID, c.EVENT_TIME)
-        .join(act, [c.USER_KEY, c.ITEM_ID], how="inner")
+        shown.select(*same, c.EVENT_TIME)
+        .join(act, same, how="inner")
         .where((wait >= 0) & (wait <= _WINDOW_SECONDS * 1_000_000))
         .groupBy(c.USER_KEY, c.ITEM_ID, c.EVENT_ID)
         .agg(F.max(c.EVENT_TIME).alias(c.EVENT_TIME))

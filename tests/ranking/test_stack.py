@@ -14,13 +14,9 @@ from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates, gather
 from recsys_batch.ranking.examples import Lesson
 from recsys_batch.ranking.features import candidate_features, feature_names, make_history
+from recsys_batch.ranking.lambdarank import fit_lambdarank
 from recsys_batch.ranking.pointwise import fit_pointwise
-from recsys_batch.ranking.reranker import (
-    RerankerSettings,
-    fit_lambdarank,
-    read_trees,
-    stored_trees,
-)
+from recsys_batch.ranking.reranker import RerankerSettings, read_trees, stored_trees
 from recsys_batch.ranking.stack import StackSettings, fit_stack
 from recsys_batch.ranking.trial import CONTENDERS, Figure, Trial, try_rerankers
 from recsys_batch.ranking.validation import Wanted, wanted
