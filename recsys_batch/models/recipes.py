@@ -25,6 +25,7 @@ class Trees(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    name: str = Field("LambdaRank", description="What grew them, and on what.")
     model: str = Field(description="The trees in LightGBM's text form.")
     kind: Literal["lambdarank", "pointwise"] = Field(
         "lambdarank",

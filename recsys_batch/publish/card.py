@@ -104,7 +104,7 @@ def _reranker(trees: Mapping[str, Any] | None) -> str:
     if trees is None:
         return "none, the weights order"
     ways = {"lambdarank": "added to the weighted sum", "pointwise": "in the weighted sum's place"}
-    return f"trees over the sources, {ways[trees['kind']]}"
+    return f"{trees['name']}, {ways[trees['kind']]}"
 
 
 def _calibration(kind: str | None) -> str:

@@ -120,9 +120,10 @@ class Reranker:
         return np.asarray(summed + self.corrections(candidates, rows, history), dtype=np.float32)
 
 
-def stored_trees(reranker: Reranker) -> Trees:
-    """The trees as a recipe keeps them."""
+def stored_trees(reranker: Reranker, name: str) -> Trees:
+    """The trees as a recipe keeps them, by the name they were tried under."""
     return Trees(
+        name=name,
         model=reranker.booster.model_to_string(),
         kind=reranker.kind,
         scale=reranker.scale,

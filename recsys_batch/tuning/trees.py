@@ -68,8 +68,9 @@ def choose_trees(
         return None, blend_scores(blend, lessons, depth=BROUGHT)
     search.say(_told(verdict.trial))
     search.trials.tell_contenders(verdict.trial, settings)
-    trees = None if verdict.reranker is None else stored_trees(verdict.reranker)
-    return trees, verdict.scored
+    if verdict.reranker is None or verdict.trial.best is None:
+        return None, verdict.scored
+    return stored_trees(verdict.reranker, verdict.trial.best), verdict.scored
 
 
 def choose_calibration(search: Search, scored: Scored, *, seed: int) -> Calibration | None:

@@ -53,8 +53,11 @@ def card(**changed: Any) -> str:
     ("trees", "said"),
     [
         (None, "none, the weights order"),
-        (TREES, "trees over the sources, added to the weighted sum"),
-        ({**TREES, "kind": "pointwise"}, "trees over the sources, in the weighted sum's place"),
+        (TREES, "LambdaRank, added to the weighted sum"),
+        (
+            {**TREES, "name": "gradient boosting", "kind": "pointwise"},
+            "gradient boosting, in the weighted sum's place",
+        ),
     ],
 )
 def test_it_says_what_orders(trees, said):

@@ -136,7 +136,7 @@ def test_the_score_is_blend_plus_correction_and_a_second_fit_gives_equal_bits(fi
     summed = blend.scores(found) + corrections
     np.testing.assert_array_equal(scores[ranked], summed[ranked])
     assert len(np.unique(corrections[ranked])) > 1
-    kept = read_trees(stored_trees(one), blend, n=5)
+    kept = read_trees(stored_trees(one, "trees"), blend, n=5)
     assert kept.kind == one.kind
     assert kept.scores(found, rows, history).tobytes() == scores.tobytes()
 
