@@ -55,7 +55,7 @@ def log_tables(seen: Inputs, settings: Settings) -> LogTables:
     return LogTables(
         day_acts(events, types).toArrow(),
         item_facts(of_types, seen.items).toArrow(),
-        shown_items(events, acted, most=most).toArrow() if asked else None,
+        shown_items(events, acted, most=most) if asked else None,
     )
 
 
@@ -149,7 +149,7 @@ def make_log(
         regions=regions,
         n_regions=names,
         impressions=None
-        if shown is None or not len(shown)
+        if shown is None
         else impressions_of(shown, keys, ids[c.ITEM_ID].combine_chunks()),
     )
 

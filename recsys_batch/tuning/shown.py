@@ -23,13 +23,8 @@ _WINDOW_SECONDS = 1800  # within which an act without a request follows from wha
 _KEYS = (c.USER_KEY, c.ITEM_ID, c.REQUEST_ID)
 
 
-def shown_items(events: DataFrame, types: Sequence[EventType], *, most: int) -> DataFrame:
+def shown_items(events: DataFrame, types: Sequence[EventType], *, most: int) -> pa.Table | None:
     """Impressions of known users at known positions, and whether they were acted on.
-
-    An act of the same request, user, item and day is one on the impression: of another day, a cut
-    between the two would tell what came after it. What was shown without a request is one with
-    what was shown at the same instant, and was acted on where the user acted on the item within
-    half an hour of the same day and saw it nowhere later before that.
 
     Parameters
     ----------
@@ -40,61 +35,87 @@ def shown_items(events: DataFrame, types: Sequence[EventType], *, most: int) -> 
 
     Returns
     -------
-    DataFrame
-        user_key, item_id, event_date, request_id, position, clicked; each slot once.
+    table
+        As `acted_on` makes it; None where nothing was shown.
     """
     from pyspark.sql import functions as F
 
-    slot = (*_KEYS, c.EVENT_DATE, c.POSITION)
-    shown = (
-        events.where(F.col(c.EVENT_TYPE) == IMPRESSION)
-        .where(F.col(c.USER_KEY).isNotNull() & F.col(c.POSITION).isNotNull())
-        .select(*slot, c.EVENT_TIME)
-    )
-    count = shown.count()
-    if not count:  # nothing to join
-        return shown.select(*slot, F.lit(False).alias(CLICKED))
+    shown = (F.col(c.EVENT_TYPE) == IMPRESSION) & F.col(c.POSITION).isNotNull()
+    known = events.where(F.col(c.USER_KEY).isNotNull())
+    count = known.where(shown).count()
+    if not count:
+        return None
     if count > most:
-        shown = shown.where(F.substring(c.USER_KEY, 1, 8) < head_below(most / count))
-    acts = events.where(F.col(c.EVENT_TYPE).isin(list(types)) & F.col(c.USER_KEY).isNotNull())
-    named = acts.select(*_KEYS, c.EVENT_DATE, F.lit(True).alias(CLICKED)).distinct()
-    of_request = shown.where(F.col(c.REQUEST_ID).isNotNull()).join(
-        named, [*_KEYS, c.EVENT_DATE], how="left"
+        known = known.where(F.substring(c.USER_KEY, 1, 8) < head_below(most / count))
+    told = known.where(shown | F.col(c.EVENT_TYPE).isin(list(types))).select(
+        *(*_KEYS, c.EVENT_DATE, c.EVENT_ID, c.EVENT_TYPE, c.POSITION),
+        F.unix_micros(c.EVENT_TIME).alias(c.EVENT_TIME),
     )
-    unnamed = shown.where(F.col(c.REQUEST_ID).isNull())
-    followed = _followed(unnamed, acts).withColumn(CLICKED, F.lit(True))
-    together = F.concat_ws(" ", c.USER_KEY, F.unix_micros(c.EVENT_TIME))
-    of_moment = unnamed.join(
-        followed, [c.USER_KEY, c.ITEM_ID, c.EVENT_TIME], how="left"
-    ).withColumn(c.REQUEST_ID, together)
-    return (
-        of_request.unionByName(of_moment)
-        .groupBy(*slot)
-        .agg(F.coalesce(F.bool_or(CLICKED), F.lit(False)).alias(CLICKED))
+    return acted_on(told.toArrow())
+
+
+def acted_on(told: pa.Table) -> pa.Table:
+    """Which of the impressions among events were acted on by the others.
+
+    An act of the same request, user, item and day is one on the impression: of another day, a cut
+    between the two would tell what came after it. What was shown without a request is one with
+    what was shown at the same instant, and was acted on where the user acted on the item within
+    half an hour of the same day and saw it nowhere later before that.
+
+    Parameters
+    ----------
+    told
+        user_key, item_id, request_id, event_date, event_id, event_type, position and event_time,
+        in microseconds.
+
+    Returns
+    -------
+    table
+        user_key, item_id, event_date, request_id, position, clicked; each slot once.
+    """
+    import polars as pl
+
+    events = pl.from_arrow(told)
+    assert isinstance(events, pl.DataFrame)
+    is_shown = pl.col(c.EVENT_TYPE) == IMPRESSION
+    shown, acts = events.filter(is_shown), events.filter(~is_shown)
+    clicked, asked = pl.lit(value=True).alias(CLICKED), pl.col(c.REQUEST_ID).is_not_null()
+    request, pair = [*_KEYS, c.EVENT_DATE], [c.USER_KEY, c.ITEM_ID, c.EVENT_DATE]
+    named = acts.filter(asked).select(request).unique().with_columns(clicked)
+    of_request = shown.filter(asked).join(named, on=request, how="left")
+    alone = shown.filter(~asked)
+    wait = pl.col("at") - pl.col(c.EVENT_TIME)
+    moment = [c.USER_KEY, c.ITEM_ID, c.EVENT_TIME]
+    followed = (
+        alone.select(*pair, c.EVENT_TIME)
+        .join(acts.select(*pair, c.EVENT_ID, pl.col(c.EVENT_TIME).alias("at")), on=pair)
+        .filter(wait.is_between(0, _WINDOW_SECONDS * 1_000_000))
+        .group_by(c.USER_KEY, c.ITEM_ID, c.EVENT_ID)  # of each act the latest impression
+        .agg(pl.col(c.EVENT_TIME).max())
+        .select(moment)
+        .unique()
+        .with_columns(clicked)
     )
+    together = pl.concat_str(c.USER_KEY, pl.col(c.EVENT_TIME).cast(pl.String), separator=" ")
+    of_moment = alone.join(followed, on=moment, how="left").with_columns(
+        together.alias(c.REQUEST_ID)
+    )
+    slots = (
+        pl.concat([of_request, of_moment])
+        .group_by(*request, c.POSITION)
+        .agg(pl.col(CLICKED).fill_null(value=False).any())
+    )
+    found = slots.to_arrow()
+    plain = [
+        pa.field(each.name, pa.string() if pa.types.is_large_string(each.type) else each.type)
+        for each in found.schema
+    ]
+    return found.cast(pa.schema(plain))
 
 
 def head_below(share: float) -> str:
     """What the first eight digits of a share of the keys stand below."""
     return f"{int(share * 0xFFFFFFFF):08x}"
-
-
-def _followed(shown: DataFrame, acts: DataFrame) -> DataFrame:
-    """The impressions that an act followed: of each act the latest within the window."""
-    from pyspark.sql import functions as F
-
-    same = [c.USER_KEY, c.ITEM_ID, c.EVENT_DATE]
-    act = acts.select(*same, c.EVENT_ID, F.col(c.EVENT_TIME).alias("at"))
-    wait = F.unix_micros("at") - F.unix_micros(c.EVENT_TIME)
-    return (
-        shown.select(*same, c.EVENT_TIME)
-        .join(act, same, how="inner")
-        .where((wait >= 0) & (wait <= _WINDOW_SECONDS * 1_000_000))
-        .groupBy(c.USER_KEY, c.ITEM_ID, c.EVENT_ID)
-        .agg(F.max(c.EVENT_TIME).alias(c.EVENT_TIME))
-        .select(c.USER_KEY, c.ITEM_ID, c.EVENT_TIME)
-        .distinct()
-    )
 
 
 def impressions_of(shown: pa.Table, keys: pa.Array, ids: pa.Array) -> Impressions:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from recsys_batch.tuning.collect import day_acts, item_facts, make_log
 from recsys_batch.tuning.log import Log
-from recsys_batch.tuning.shown import impressions_of, shown_items
+from recsys_batch.tuning.shown import acted_on, impressions_of, shown_items
 
 WEIGHTS = {"purchase": 1.0, "view": 0.25, "cancel": -1.0}
 DAY = dt.date(2026, 1, 1)
@@ -201,49 +201,107 @@ def test_impressions_of_known_users_and_items_are_kept_in_any_order(rows, data):
         assert getattr(moved, name).tobytes() == getattr(found, name).tobytes()
 
 
-@pytest.mark.spark
-def test_an_impression_was_acted_on_by_its_request_or_soon_after_it(spark):
-    def shown(item: str, position: int | None, **changed):
-        row = {"event_type": "impression", "item_id": item, "position": position}
-        return {**row, "event_time": ago(3), **changed}
+MINUTE = 60_000_000
+EVENT_FIELDS = (
+    ("user_key", pa.string()),
+    ("item_id", pa.string()),
+    ("request_id", pa.string()),
+    ("event_date", pa.date32()),
+    ("event_id", pa.string()),
+    ("event_type", pa.string()),
+    ("position", pa.int32()),
+    ("event_time", pa.int64()),
+)
 
-    def act(item: str, **changed):
-        return {"event_type": "view", "item_id": item, "event_time": ago(3), **changed}
 
-    minute = 1 / 24 / 60
-    frame = events(
-        spark,
-        shown("named", 1, request_id="r"),
-        shown("other", 2, request_id="r"),
-        shown("nowhere", None, request_id="r"),
-        shown("of nobody", 3, request_id="r", user_key=None),
-        act("named", request_id="r", event_time=ago(3 - 5 * minute)),
-        act("named", request_id="r", event_time=ago(3 - 50 * minute)),  # once is enough
-        shown("next day", 4, request_id="r"),
-        act("next day", request_id="r", event_time=ago(2)),
-        act("other"),  # found by themselves, for there is no request
-        act("other", request_id="q"),
-        act("other", request_id="r", user_key="w"),
-        shown("soon", 1, event_time=ago(2)),
-        shown("soon", 4, event_time=ago(2 - 5 * minute)),
-        shown("late", 2, event_time=ago(2)),
-        act("soon", event_time=ago(2 - 10 * minute)),  # after the later of both
-        act("late", event_time=ago(2 - 31 * minute)),
-        act("late", event_time=ago(2 + minute)),  # before it was shown
-        {"event_type": "purchase", "item_id": "late", "event_time": ago(2)},  # no act of these
+def told(*rows: tuple[str, str, str | None, float, int | None]) -> pa.Table:
+    """Events of (type, item, request, minutes after the first midnight, position) of user u."""
+    made = [
+        (
+            "u",
+            item,
+            request,
+            DAY + dt.timedelta(days=int(minute // 1440)),
+            f"{number:03}",
+            kind,
+            position,
+            int(minute * MINUTE),
+        )
+        for number, (kind, item, request, minute, position) in enumerate(rows)
+    ]
+    columns = list(zip(*made, strict=True)) or [()] * len(EVENT_FIELDS)
+    return pa.table(
+        {
+            name: pa.array(each, kind)
+            for (name, kind), each in zip(EVENT_FIELDS, columns, strict=True)
+        }
     )
-    rows = shown_items(frame, ["view"], most=100).collect()
-    found = {(row["item_id"], row["position"]): row["clicked"] for row in rows}
-    assert found == {
+
+
+def test_an_impression_was_acted_on_by_its_request_or_soon_after_it():
+    rows = acted_on(
+        told(
+            ("impression", "named", "r", 10, 1),
+            ("impression", "other", "r", 10, 2),
+            ("impression", "next day", "r", 10, 3),
+            ("view", "named", "r", 15, 1),
+            ("purchase", "named", "r", 700, 1),  # once is enough
+            ("view", "other", None, 12, None),  # found by themselves, for there is no request
+            ("view", "other", "q", 12, None),
+            ("view", "next day", "r", 1440, 3),
+            ("impression", "soon", None, 100, 1),
+            ("impression", "soon", None, 105, 4),
+            ("impression", "late", None, 100, 2),
+            ("view", "soon", None, 110, None),  # after the later of both
+            ("view", "late", None, 131, None),
+            ("view", "late", None, 99, None),  # before it was shown
+            ("impression", "midnight", None, 1439, 5),
+            ("view", "midnight", None, 1441, None),
+        )
+    ).to_pylist()
+    assert {(row["item_id"], row["position"]): row["clicked"] for row in rows} == {
         ("named", 1): True,
         ("other", 2): False,
-        ("next day", 4): False,
+        ("next day", 3): False,
         ("soon", 1): False,
         ("soon", 4): True,
         ("late", 2): False,
+        ("midnight", 5): False,
     }
     requests = {(row["item_id"], row["position"]): row["request_id"] for row in rows}
     assert requests["named", 1] == requests["other", 2] == "r"
     assert requests["soon", 1] == requests["late", 2] != requests["soon", 4]
-    assert shown_items(frame.where("request_id = 'q'"), ["view"], most=100).count() == 0
-    assert shown_items(frame, ["view"], most=1).count() < 6  # of no user, whose key is none
+
+
+def test_a_slot_that_was_logged_twice_is_one():
+    twice = [("impression", "i", "r", 10, 1), ("impression", "i", "r", 11, 1)]
+    (row,) = acted_on(told(*twice, ("view", "i", "r", 12, 1))).to_pylist()
+    assert row["clicked"]
+    assert acted_on(told()).num_rows == 0
+
+
+@pytest.mark.spark
+def test_impressions_are_read_of_known_users_at_known_positions(spark):
+    def shown(item: str, position: int | None, **changed):
+        row = {"event_type": "impression", "item_id": item, "position": position}
+        return {**row, "request_id": "r", **changed}
+
+    frame = events(
+        spark,
+        shown("i", 1),
+        shown("j", 2),
+        shown("nowhere", None),
+        shown("of nobody", 3, user_key=None),
+        {"event_type": "view", "item_id": "i", "request_id": "r"},
+        {"event_type": "purchase", "item_id": "j", "request_id": "r"},  # no act of these
+    )
+    found = shown_items(frame, ["view"], most=100)
+    assert found.schema.names == [name for name, _ in SHOWN]
+    assert {(row["item_id"], row["position"], row["clicked"]) for row in found.to_pylist()} == {
+        ("i", 1, True),
+        ("j", 2, False),
+    }
+    keys, ids = pa.array(["u"]), pa.array(["i", "j"])
+    assert impressions_of(found, keys, ids).clicked.tolist() == [True, False]
+    assert shown_items(frame.where("event_type = 'view'"), ["view"], most=100) is None
+    assert len(shown_items(frame, ["view"], most=1)) == 0  # of a share of the keys, not of u
