@@ -110,21 +110,8 @@ def try_rerankers(
         No user's best candidates hold a wanted and an unwanted one.
     """
     ready = ready or {}
-    rng = np.random.default_rng(settings.seed)
     examples = [lesson.described(blend, settings.depth) for lesson in lessons]
-    dealt = [rng.permutation(len(each.start)) % settings.folds for each in examples]
-    judged: list[Examples] = []
-    told: dict[str | None, list[Floats]] = {name: [] for name in (None, *CONTENDERS, *ready)}
-    for fold in range(settings.folds):
-        parts = list(zip(examples, dealt, strict=True))
-        learnt = [each.of(np.flatnonzero(own != fold)) for each, own in parts]
-        pupils = {name: fit(blend, learnt, settings) for name, fit in CONTENDERS.items()}
-        for each, own in parts:
-            judge = each.of(np.flatnonzero(own == fold))
-            judged.append(judge)
-            told[None].append(judge.start)
-            for name, pupil in {**pupils, **ready}.items():
-                told[name].append(judge.start + pupil.added(judge.features, judge.start))
+    judged, told = _cross_judged(blend, examples, settings, ready)
     ndcgs = {
         name: np.concatenate(
             [
@@ -142,6 +129,30 @@ def try_rerankers(
         return Verdict(trial, None, scored)
     best = ready.get(trial.best) or CONTENDERS[trial.best](blend, examples, settings)
     return Verdict(trial, best, scored)
+
+
+def _cross_judged(
+    blend: Blend,
+    examples: Sequence[Examples],
+    settings: RerankerSettings,
+    ready: Mapping[str, Reranker],
+) -> tuple[list[Examples], dict[str | None, list[Floats]]]:
+    """The users of each fold, and their scores by each contender; by None: by the blend."""
+    rng = np.random.default_rng(settings.seed)
+    dealt = [rng.permutation(len(each.start)) % settings.folds for each in examples]
+    judged: list[Examples] = []
+    told: dict[str | None, list[Floats]] = {name: [] for name in (None, *CONTENDERS, *ready)}
+    for fold in range(settings.folds):
+        parts = list(zip(examples, dealt, strict=True))
+        learnt = [each.of(np.flatnonzero(own != fold)) for each, own in parts]
+        pupils = {name: fit(blend, learnt, settings) for name, fit in CONTENDERS.items()}
+        for each, own in parts:
+            judge = each.of(np.flatnonzero(own == fold))
+            judged.append(judge)
+            told[None].append(judge.start)
+            for name, pupil in {**pupils, **ready}.items():
+                told[name].append(judge.start + pupil.added(judge.features, judge.start))
+    return judged, told
 
 
 def blend_scores(blend: Blend, lessons: Sequence[Lesson], *, depth: int) -> Scored:

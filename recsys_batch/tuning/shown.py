@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 IMPRESSION: EventType = "impression"
-CLICKED = "clicked"
 _WINDOW_SECONDS = 1800  # within which an act without a request follows from what was shown
 _KEYS = (c.USER_KEY, c.ITEM_ID, c.REQUEST_ID)
 
@@ -79,7 +78,7 @@ def acted_on(told: pa.Table) -> pa.Table:
     assert isinstance(events, pl.DataFrame)
     is_shown = pl.col(c.EVENT_TYPE) == IMPRESSION
     shown, acts = events.filter(is_shown), events.filter(~is_shown)
-    clicked, asked = pl.lit(value=True).alias(CLICKED), pl.col(c.REQUEST_ID).is_not_null()
+    clicked, asked = pl.lit(value=True).alias(c.CLICKED), pl.col(c.REQUEST_ID).is_not_null()
     request, pair = [*_KEYS, c.EVENT_DATE], [c.USER_KEY, c.ITEM_ID, c.EVENT_DATE]
     named = acts.filter(asked).select(request).unique().with_columns(clicked)
     of_request = shown.filter(asked).join(named, on=request, how="left")
@@ -103,7 +102,7 @@ def acted_on(told: pa.Table) -> pa.Table:
     slots = (
         pl.concat([of_request, of_moment])
         .group_by(*request, c.POSITION)
-        .agg(pl.col(CLICKED).fill_null(value=False).any())
+        .agg(pl.col(c.CLICKED).fill_null(value=False).any())
     )
     found = slots.to_arrow()
     plain = [
@@ -135,7 +134,7 @@ def impressions_of(shown: pa.Table, keys: pa.Array, ids: pa.Array) -> Impression
         coded(shown[c.REQUEST_ID], requests.take(pc.sort_indices(requests))),
         shown[c.POSITION].cast(pa.int32()).to_numpy(),
     )
-    clicked = shown[CLICKED].to_numpy().astype(np.bool_)
+    clicked = shown[c.CLICKED].to_numpy().astype(np.bool_)
     users, items, days, codes, positions = columns
     order = np.lexsort((clicked, users, items, positions, codes, days))
     found = Impressions(users, items, days, codes, positions, clicked).of(order)
