@@ -35,6 +35,7 @@ EVENT_TIME = "event_time"  # UTC
 EVENT_DATE = "event_date"  # UTC day of EVENT_TIME, the partition of `events`
 REQUEST_ID = "request_id"
 POSITION = "position"  # 1-based slot of an impression
+CLICKED = "clicked"  # an impression that was acted on
 PROPENSITY = "propensity"  # probability with which the logging policy showed the item
 PUBLICATION_ID = "publication_id"
 VALUE = "value"  # rating, or what the source calls value

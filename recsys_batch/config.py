@@ -91,7 +91,9 @@ class ModelSettings(_Settings):
         None, description="Weight of each of `sources`; null: chosen."
     )
     rerank: bool = Field(
-        True, description="Try trees over the weighed sources; they are used where they win."
+        True,
+        description="Try trees over the weighed sources, also such as learn from logged "
+        "impressions; they are used where they win.",
     )
     per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
     engine: Literal["auto", "implicit", "mllib"] = Field(
@@ -129,11 +131,16 @@ class TuningSettings(_Settings):
     min_users: int = Field(
         30, ge=1, description="Validation users below which nothing is chosen, but taken as usual."
     )
+    min_clicks: int = Field(
+        500,
+        ge=1,
+        description="Clicks on logged impressions below which no re-ranker learns from them.",
+    )
     max_acts: int = Field(
         5_000_000,
         ge=1000,
-        description="Days of a user with an item that are looked at; of a longer log a sample of "
-        "users.",
+        description="Days of a user with an item that are looked at, and impressions; of a longer "
+        "log a sample of users.",
     )
     seed: int = Field(1, ge=0, description="Seed of the draws.")
 

@@ -57,10 +57,10 @@ def judge(day: Day, als: RankingModel) -> Judged:
     deep, wide = max(DEPTHS), with_all_sources(day)
     alone = alone_lists(day.under(wide, n=deep), rows)
     lists = {
-        OURS: ranker_lists(day.under(day.model, n=DEPTHS[0]), rows),
+        OURS: ranker_lists(day.under(day.model, n=DEPTHS[0]), rows)[0],
         POPULARITY: alone[POPULAR],
         PLAIN: alone.pop(COUNTED),
-        ALS: ranker_lists(day.under(als, n=DEPTHS[0]), rows),
+        ALS: ranker_lists(day.under(als, n=DEPTHS[0]), rows)[0],
         **{f"{name} alone": found for name, found in alone.items() if name != POPULAR},
     }
     counts = np.diff(trained_on.data.weights.indptr)[rows]
@@ -71,7 +71,7 @@ def judge(day: Day, als: RankingModel) -> Judged:
         of_cold = accuracy(found, cold, k=day.k, recall_k=DEPTHS[0])
         figures[model, f"ndcg@{day.k}"] = measured["ndcg"]
         figures[model, f"recall@{DEPTHS[0]} of cold items"] = of_cold["recall"]
-    merged = ranker_lists(day.under(day.model, n=deep), rows)
+    merged, _ = ranker_lists(day.under(day.model, n=deep), rows)
     for model, found in {"candidates, merged": merged, **alone}.items():
         for depth in DEPTHS:
             name = model if found is merged else f"candidates, {model} alone"

@@ -167,16 +167,16 @@ def read_day(job: Job) -> Day:
     cutoff = part_ends(job.day, settings)["train"]
     model = load_model(model_path(job.home, run.run_id, "train"))
     until = dt.datetime.combine(cutoff, dt.time(), dt.UTC)
-    acts, items = log_tables(Inputs(job.lake, until=until, horizon=run.horizon), settings)
+    tables = log_tables(Inputs(job.lake, until=until, horizon=run.horizon), settings)
     return Day(
         cutoff=cutoff,
         k=settings.evaluation.k,
         horizon_days=settings.evaluation.holdout_days,
         model=model,
         holdout=read_holdout(job.home, run_id=run.run_id, trained_on=model.trained_on),
-        log=log_of(acts, items, settings),
-        log_keys=sorted(pc.unique(acts[c.USER_KEY].drop_null()).to_pylist()),
-        log_ids=sorted(items[c.ITEM_ID].to_pylist()),
+        log=log_of(tables, settings),
+        log_keys=sorted(pc.unique(tables.acts[c.USER_KEY].drop_null()).to_pylist()),
+        log_ids=sorted(tables.items[c.ITEM_ID].to_pylist()),
         under=partial(
             Ranker, policy=job.policy, as_of=cutoff - dt.timedelta(days=1), run_id=run.run_id
         ),

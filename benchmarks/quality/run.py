@@ -18,6 +18,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # equal bits on any number of cores
@@ -130,7 +131,7 @@ def _choices(stack: Stack) -> dict[str, object]:
         "weights": dict(zip(fitted.blend.sources, fitted.blend.weights, strict=True)),
         "validation ndcg of the blend": fitted.validation,
         "validation ndcg alone": fitted.singles,
-        "re-ranker": None if trial is None else {**vars(trial), "used": trial.won},
+        "re-ranker": None if trial is None else {**asdict(trial), "used": trial.best},
     }
 
 

@@ -37,9 +37,8 @@ def store_entries(
     from pyspark.sql import functions as F
 
     # What explains a score to analysts is not served.
-    served = F.transform(c.ITEMS, lambda item: item.dropFields("parts", "propensity")).alias(
-        c.ITEMS
-    )
+    untold = ("parts", "propensity", "probability")
+    served = F.transform(c.ITEMS, lambda item: item.dropFields(*untold)).alias(c.ITEMS)
     # g: < r: < u:, so that the segments come first.
     fallback = []
     for row in segments.select(c.LEVEL, c.SEGMENT, served).collect():

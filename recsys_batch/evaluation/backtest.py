@@ -64,10 +64,11 @@ def backtest(
     ranker, trained_on = under(model), model.trained_on
     with threadpool_limits(limits=1, user_api="blas"):  # as the tasks that make lists
         alone = alone_lists(ranker, holdout.rows)
-        lists = {BASELINE: alone.pop(POPULAR), "lists": ranker_lists(ranker, holdout.rows)}
+        ours, likely = ranker_lists(ranker, holdout.rows)
+        lists, told = {BASELINE: alone.pop(POPULAR), "lists": ours}, {"lists": likely}
         if champion is not None and champion != model.recipe:
             theirs = under(fit_model(trained_on, champion, fit_als=fit_als))
-            lists["champion"] = ranker_lists(theirs, holdout.rows)
+            lists["champion"], told["champion"] = ranker_lists(theirs, holdout.rows)
     lists |= {f"{name} alone": found for name, found in alone.items()}
     weights = trained_on.data.weights
     score = partial(
@@ -81,7 +82,8 @@ def backtest(
         cold_users=holdout.cold,
         expected_lengths=np.minimum(list_depth(settings), ranker.available(holdout.rows)),
     )
-    return Backtest(lists, {name: score(found) for name, found in lists.items()})
+    scores = {name: score(found, probabilities=told.get(name)) for name, found in lists.items()}
+    return Backtest(lists, scores)
 
 
 def list_depth(settings: EvaluationSettings) -> int:

@@ -92,7 +92,7 @@ def _difference(name: str, scores: Scores, reference: Scores | None) -> dict[str
     if reference is None:
         return row
     if name not in scores.per_user or name not in reference.per_user:
-        if name in scores.catalogue:
+        if name in scores.catalogue and name in reference.catalogue:
             ours, theirs = scores.catalogue[name].value, reference.catalogue[name].value
             row["difference"] = number(ours - theirs)
         return row

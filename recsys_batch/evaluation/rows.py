@@ -17,6 +17,7 @@ _NAMES = {
     "mrr": "MRR",
     "hit_rate": "hit rate",
     "cold_users": "cold users",
+    "ece": "calibration error",
 }
 _MEASURED = (
     pa.field(c.METRIC, pa.string(), nullable=False),
@@ -38,7 +39,7 @@ SEGMENTS_SCHEMA = pa.schema(
 
 def metric_key(name: str, *, settings: EvaluationSettings) -> str:
     """Return a metric's name with its depth, such as ``ndcg@10`` or ``recall@100``."""
-    if name == "cold_users":
+    if name in ("cold_users", "ece"):
         return name
     return f"{name}@{settings.recall_k if name == 'recall' else settings.k}"
 

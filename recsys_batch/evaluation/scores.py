@@ -16,6 +16,7 @@ from recsys_batch.config import EvaluationSettings
 from recsys_batch.errors import ContractError
 from recsys_batch.evaluation import beyond, exposure
 from recsys_batch.evaluation.accuracy import accuracy_metrics
+from recsys_batch.evaluation.calibration import expected_calibration_error
 from recsys_batch.evaluation.intervals import Interval, mean_intervals
 from recsys_batch.evaluation.lists import Block, Bools, Floats, Ints, Lists, Truth, blocks
 from recsys_batch.evaluation.rows import METRICS_SCHEMA, metric_key, metric_row
@@ -40,7 +41,8 @@ class Scores:
     means
         The same names -> mean over the users that count, with its bootstrap interval.
     catalogue
-        coverage (with interval), gini and entropy of exposure (without), over all lists.
+        coverage (with interval), gini and entropy of exposure (without), over all lists; ece,
+        the expected calibration error (without interval), where probabilities are given.
     users
         Users with relevant items: those in the means, an empty list of theirs counting as zero.
     users_without_relevant
@@ -89,6 +91,7 @@ def evaluate(
     training_users: int | None = None,
     cold_users: Bools | None = None,
     expected_lengths: Ints | int | None = None,
+    probabilities: NDArray[np.floating[Any]] | None = None,
 ) -> Scores:
     """Measure lists against a hold-out over the whole catalogue.
 
@@ -113,6 +116,8 @@ def evaluate(
         Which users have no training data; None: no cold share.
     expected_lengths
         Items each list should hold; by default the width, or the catalogue where it is smaller.
+    probabilities
+        Of the items of the lists: that they are relevant; NaN where nothing is said of that.
 
     Raises
     ------
@@ -123,10 +128,11 @@ def evaluate(
     _check_catalogue(truth, n_items, popularity=item_popularity, categories=item_categories)
     metrics = _metrics(settings, item_popularity, item_categories, training_users)
     per_user = {name: np.full(lists.shape[0], np.nan) for name in metrics}
+    came_true = np.zeros(lists.shape, dtype=np.bool_)
     relevant = np.zeros(lists.shape[0], dtype=np.int64)
     lengths = np.zeros(lists.shape[0], dtype=np.int64)
     for block in blocks(lists, truth):
-        relevant[block.rows] = block.relevant
+        relevant[block.rows], came_true[block.rows] = block.relevant, block.hits
         lengths[block.rows] = (block.items >= 0).sum(axis=1)
         for name, metric in metrics.items():
             per_user[name][block.rows] = metric(block)
@@ -136,12 +142,16 @@ def evaluate(
         values.setflags(write=False)
     expected = min(lists.shape[1], n_items) if expected_lengths is None else expected_lengths
     users = int((relevant > 0).sum())
+    catalogue = _catalogue(lists, settings=settings, n_items=n_items)
+    if probabilities is not None and np.isfinite(probabilities).any():
+        error = expected_calibration_error(probabilities.astype(np.float64), came_true)
+        catalogue["ece"] = Interval(error, np.nan, np.nan)
     return Scores(
         settings=settings,
         n_items=n_items,
         per_user=per_user,
         means=intervals_of(per_user, settings=settings),
-        catalogue=_catalogue(lists, settings=settings, n_items=n_items),
+        catalogue=catalogue,
         users=users,
         users_without_relevant=lists.shape[0] - users,
         empty_lists=int((lengths == 0).sum()),

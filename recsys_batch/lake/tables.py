@@ -16,7 +16,7 @@ Layer = Literal["bronze", "silver", "gold"]
 ACTION = "STRUCT<item_id: STRING, event_type: STRING, at: TIMESTAMP>"
 LIST_ITEM = (
     "STRUCT<item_id: STRING, score: FLOAT, source: STRING, reason: STRING, parts: ARRAY<FLOAT>, "
-    "propensity: FLOAT>"
+    "propensity: FLOAT, probability: FLOAT>"
 )
 
 

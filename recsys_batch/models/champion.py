@@ -77,6 +77,8 @@ def register_challenger(
         "popularity_half_life_days": str(recipe.popularity_half_life_days),
         "seen": recipe.seen,
         "newcomers": recipe.newcomers,
+        "reranker": "none" if recipe.trees is None else recipe.trees.name,
+        "calibration": "none" if recipe.calibration is None else recipe.calibration.kind,
         **{f"weight.{name}": weight for name, weight in recipe.weights.items()},
         **{
             f"source.{name}": json.dumps(source.model_dump(mode="json"), sort_keys=True)

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -25,9 +25,39 @@ class Trees(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    name: str = Field("LambdaRank", description="What grew them, and on what.")
     model: str = Field(description="The trees in LightGBM's text form.")
+    kind: Literal["lambdarank", "pointwise"] = Field(
+        "lambdarank",
+        description="lambdarank: the trees' scores are added to the blend's; pointwise: they "
+        "replace them.",
+    )
     scale: Positive = Field(description="What the blend's scores were multiplied by in training.")
     depth: int = Field(ge=1, description="Best candidates by the blend that are re-ranked.")
+
+
+class Calibration(BaseModel):
+    """A map from scores to probabilities that never falls."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["platt", "isotonic"] = Field(description="Which of the two maps below it is.")
+    slope: float = Field(0.0, ge=0, description="platt: log-odds a unit of score.")
+    intercept: float = Field(0.0, description="platt: log-odds of the score 0.")
+    scores: tuple[float, ...] = Field((), description="isotonic: scores, ascending.")
+    probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (), description="isotonic: their probabilities; between them along straight lines."
+    )
+
+    @model_validator(mode="after")
+    def _is_a_rising_map(self) -> Self:
+        if self.kind == "isotonic":
+            told = (self.scores, self.probabilities)
+            if not self.scores or len(self.scores) != len(self.probabilities):
+                raise ValueError("an isotonic map needs as many probabilities as scores")
+            if any(list(each) != sorted(each) for each in told):
+                raise ValueError("scores and probabilities of an isotonic map must not fall")
+        return self
 
 
 class Recipe(BaseModel):
@@ -54,6 +84,11 @@ class Recipe(BaseModel):
     trees: Trees | None = Field(
         None, description="The re-ranker, where it was shown to be better than the blend alone."
     )
+    calibration: Calibration | None = Field(
+        None,
+        description="From the score of a user with a history, before rules, to the probability "
+        "that a user who comes back acts on the item within the hold-out's days.",
+    )
     per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
 
     @model_validator(mode="after")
@@ -78,8 +113,9 @@ class Recipe(BaseModel):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
 
     def summary(self) -> dict[str, Any]:
-        """The recipe without the text of its trees, of which the digest stands there."""
+        """The recipe without its calibration's figures and the text of its trees, but a digest."""
         found = self.model_dump(mode="json")
+        found["calibration"] = None if self.calibration is None else self.calibration.kind
         if self.trees is not None:
             found["trees"]["model"] = hashlib.sha256(self.trees.model.encode()).hexdigest()
         return found

@@ -12,7 +12,7 @@ from typing import Any
 
 from recsys_batch import columns as c
 
-_SHOWN = ("ndcg", "precision", "recall", "hit_rate", "coverage", "cold_users")
+_SHOWN = ("ndcg", "precision", "recall", "hit_rate", "coverage", "cold_users", "ece")
 
 
 def card_path(home: Path, run_id: str) -> Path:
@@ -57,7 +57,8 @@ def model_card(
         f"{_days(made['popularity_half_life_days'])}; what a user has seen is "
         f"{'listed' if made['seen'] == 'allow' else 'left out'}.",
         f"- Users without a history get what the source `{made['newcomers']}` says.",
-        f"- Re-ranker: {'trees over the sources' if made['trees'] else 'none, the weights order'}.",
+        f"- Re-ranker: {_reranker(made['trees'])}.",
+        f"- Scores before rules {_calibration(made['calibration'])}.",
         "",
         "| source | weight | settings |",
         "|---|---|---|",
@@ -97,6 +98,22 @@ def model_card(
         "- Items that nobody has touched are ranked by their texts alone.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _reranker(trees: Mapping[str, Any] | None) -> str:
+    if trees is None:
+        return "none, the weights order"
+    ways = {"lambdarank": "added to the weighted sum", "pointwise": "in the weighted sum's place"}
+    return f"{trees['name']}, {ways[trees['kind']]}"
+
+
+def _calibration(kind: str | None) -> str:
+    if kind is None:
+        return "are no probabilities"
+    return (
+        f"are calibrated ({kind}) to the probability that a user who comes back acts on the item "
+        "within the days of a hold-out"
+    )
 
 
 def _days(half_life: float | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,20 +83,22 @@ def read_holdout(home: Path, *, run_id: str, trained_on: Training) -> Holdout:
     return make_holdout(pairs, users, trained_on)
 
 
-def ranker_lists(ranker: Ranker, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
-    """Lists of some users: item rows, users x n."""
-    return _in_blocks(lambda users: {"": ranker.rank(users).items}, rows)[""]
+def ranker_lists(
+    ranker: Ranker, rows: npt.NDArray[np.integer]
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Lists of some users, users x n: item rows, and their probabilities as `Ranked` has them."""
+    ranked = [ranker.rank(users) for users in _blocks(rows)]
+    items = np.concatenate([each.items for each in ranked])
+    return items, np.concatenate([each.probability for each in ranked])
 
 
 def alone_lists(ranker: Ranker, rows: npt.NDArray[np.integer]) -> dict[str, npt.NDArray[np.int32]]:
     """Lists of some users by each source of a model alone: item rows, users x n."""
-    return _in_blocks(ranker.alone, rows)
-
-
-def _in_blocks(
-    lists: Callable[[npt.NDArray[np.integer]], dict[str, npt.NDArray[np.int32]]],
-    rows: npt.NDArray[np.integer],
-) -> dict[str, npt.NDArray[np.int32]]:
-    starts = range(0, max(len(rows), 1), _BLOCK_USERS)
-    made = [lists(rows[first : first + _BLOCK_USERS]) for first in starts]
+    made = [ranker.alone(users) for users in _blocks(rows)]
     return {name: np.concatenate([each[name] for each in made]) for name in made[0]}
+
+
+def _blocks(rows: npt.NDArray[np.integer]) -> list[npt.NDArray[np.integer]]:
+    """The rows in blocks, of which there is one at least."""
+    starts = range(0, max(len(rows), 1), _BLOCK_USERS)
+    return [rows[first : first + _BLOCK_USERS] for first in starts]

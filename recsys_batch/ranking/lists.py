@@ -18,6 +18,7 @@ ITEM = pa.struct(
         ("reason", pa.string()),
         ("parts", pa.list_(pa.float32())),
         ("propensity", pa.float32()),
+        ("probability", pa.float32()),
     ]
 )
 
@@ -75,6 +76,7 @@ def _items(ranker: Ranker, rows: npt.NDArray[np.integer], reasons: Reasons) -> p
             pa.array(told, pa.string()),
             pa.ListArray.from_arrays(ends, pa.array(parts.ravel(), pa.float32())),
             pa.array(ranked.propensity[there], pa.float32()),
+            pa.array(ranked.probability[there], pa.float32(), from_pandas=True),  # NaN is null
         ],
         fields=list(ITEM),
     )

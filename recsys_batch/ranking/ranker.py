@@ -15,6 +15,7 @@ from recsys_batch.models.recipes import POPULAR
 from recsys_batch.models.sources import PopularSettings, RegionalSettings
 from recsys_batch.models.training import Training
 from recsys_batch.ranking.blend import Blend
+from recsys_batch.ranking.calibration import probabilities
 from recsys_batch.ranking.candidates import Candidates, Gatherer
 from recsys_batch.ranking.features import History, make_history
 from recsys_batch.ranking.model import RankingModel
@@ -53,6 +54,10 @@ class Ranked:
     propensity
         float32, users x n: probability with which the item came to its place; 1 where nothing was
         drawn by chance.
+    probability
+        float32, users x n: that a user who comes back acts on the item within the days of a
+        hold-out, by its score before rules; NaN where the recipe has no calibration, of users
+        without a history, and where rules put what was no candidate.
     """
 
     items: Ints
@@ -60,6 +65,7 @@ class Ranked:
     parts: Floats
     sources: npt.NDArray[np.int8]
     propensity: Floats
+    probability: Floats
 
 
 class Ranker:
@@ -151,7 +157,9 @@ class Ranker:
         ):
             sources[made.why == why] = source
         everything = np.concatenate([shown, made.adjustments[None]]).astype(np.float32)
-        return Ranked(made.rows, made.scores, everything, sources, made.propensity)
+        told = np.where(made.places < 0, np.nan, shown.sum(axis=0))
+        likely = self._probability(told, rows)
+        return Ranked(made.rows, made.scores, everything, sources, made.propensity, likely)
 
     def alone(self, rows: Rows) -> dict[str, Ints]:
         """Lists that each source makes by itself, under the hard rules: users x n.
@@ -165,6 +173,14 @@ class Ranker:
             if not isinstance(self.model.recipe.sources[name], PopularSettings | RegionalSettings):
                 found[strangers] = lists[POPULAR][strangers]
         return {name: found[:, : self.n] for name, found in lists.items()}
+
+    def _probability(self, told: npt.NDArray[np.floating], rows: Rows) -> Floats:
+        """What scores mean to users of whom there is a history."""
+        calibration = self.model.recipe.calibration
+        if calibration is None:
+            return np.full(told.shape, np.nan, dtype=np.float32)
+        known = self.model.known[rows][:, None]
+        return probabilities(calibration, np.where(known, told, np.nan)).astype(np.float32)
 
     def _corrections(self, found: Candidates, rows: Rows) -> Floats:
         """What the trees add to each candidate's score; nothing for users without a history."""

@@ -18,9 +18,10 @@ from recsys_batch.models.sources import AnySource, FittedSource, SourceData
 from recsys_batch.ranking.blend import Blend, BlendSettings, FittedBlend, fit_blend
 from recsys_batch.ranking.candidates import Candidates, gather, pooled
 from recsys_batch.ranking.cuts import Given, Say, fit_sources, validate_cut
+from recsys_batch.ranking.examples import Lesson
 from recsys_batch.ranking.features import History, make_history
-from recsys_batch.ranking.reranker import Lesson, Reranker, RerankerSettings
-from recsys_batch.ranking.trial import Trial, try_reranker
+from recsys_batch.ranking.reranker import Reranker, RerankerSettings
+from recsys_batch.ranking.trial import Trial, try_rerankers
 from recsys_batch.ranking.validation import ValidationSettings, best_places, wanted
 
 Floats = npt.NDArray[np.float32]
@@ -41,7 +42,7 @@ class StackSettings(BaseModel):
     )
     blend: BlendSettings = Field(default_factory=BlendSettings, description="Search for weights.")
     reranker: RerankerSettings | None = Field(
-        None, description="Trees tried over the blend; null tries none."
+        None, description="Trees tried over the blend, of both kinds; null tries none."
     )
 
 
@@ -56,9 +57,9 @@ class Stack:
     fitted_blend
         Weights, and what validation said of them.
     trial
-        How the re-ranker did against the blend; None where none was tried.
+        How the re-rankers did against the blend; None where none was tried.
     reranker
-        The trees, where the trial was won.
+        The trees that won, if any did.
     history
         Of all interactions.
     """
@@ -163,8 +164,9 @@ def fit_stack(
         one = cuts[0]
         targets = wanted(one.candidates.items, one.truth)
         lesson = Lesson(one.candidates, targets, one.rows, make_history(one.kept))
-        trial, reranker = try_reranker(fitted.blend, [lesson], settings.reranker)
-        say(f"re-ranker over blend: {trial}")
+        verdict = try_rerankers(fitted.blend, [lesson], settings.reranker)
+        trial, reranker = verdict.trial, verdict.reranker
+        say(f"re-rankers over blend: {trial}")
     sources = fit_sources(data, settings.sources, threads=threads, say=say)
     history = make_history(data.weights)
     return Stack(sources, fitted, trial, reranker, history, settings.per_source)

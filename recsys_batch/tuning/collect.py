@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ from recsys_batch.features.inputs import Inputs
 from recsys_batch.features.suspects import suspects, without_suspects
 from recsys_batch.models.training import coded
 from recsys_batch.tuning.log import Log
+from recsys_batch.tuning.shown import IMPRESSION, head_below, impressions_of, shown_items
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -24,13 +26,22 @@ if TYPE_CHECKING:
 _ACTS = "acts"
 
 
+@dataclass(frozen=True, eq=False)
+class LogTables:
+    """What a log is made of: rows of `day_acts`, `item_facts` and, if asked for, `shown_items`."""
+
+    acts: pa.Table
+    items: pa.Table
+    shown: pa.Table | None
+
+
 def read_log(seen: Inputs, settings: Settings) -> Log:
     """What a run may look at as a log: of those who consent, without machines' days."""
-    return log_of(*log_tables(seen, settings), settings)
+    return log_of(log_tables(seen, settings), settings)
 
 
-def log_tables(seen: Inputs, settings: Settings) -> tuple[pa.Table, pa.Table]:
-    """The rows of `day_acts` and of `item_facts` that a run may look at."""
+def log_tables(seen: Inputs, settings: Settings) -> LogTables:
+    """What a run may look at."""
     from pyspark.sql import functions as F
 
     relevant = settings.evaluation.relevant_types
@@ -38,14 +49,22 @@ def log_tables(seen: Inputs, settings: Settings) -> tuple[pa.Table, pa.Table]:
     flagged = suspects(seen.events, limits=settings.dataset.limits)
     events = consented(without_suspects(seen.events, flagged), seen.refused)
     of_types = seen.events.where(F.col(c.EVENT_TYPE).isin(types))
-    return day_acts(events, types).toArrow(), item_facts(of_types, seen.items).toArrow()
+    weighty = [kind for kind, weight in settings.dataset.weights.items() if weight > 0]
+    acted = [kind for kind in weighty if kind != IMPRESSION]
+    most, asked = settings.tuning.max_acts, settings.model.rerank
+    return LogTables(
+        day_acts(events, types).toArrow(),
+        item_facts(of_types, seen.items).toArrow(),
+        shown_items(events, acted, most=most) if asked else None,
+    )
 
 
-def log_of(acts: pa.Table, items: pa.Table, settings: Settings) -> Log:
+def log_of(tables: LogTables, settings: Settings) -> Log:
     """Index what `log_tables` gave, as the settings weigh it."""
     return make_log(
-        acts,
-        items,
+        tables.acts,
+        tables.items,
+        tables.shown,
         weights=settings.dataset.weights,
         relevant_types=settings.evaluation.relevant_types,
         seen_types=settings.recommend.seen_types,
@@ -81,6 +100,7 @@ def item_facts(events: DataFrame, catalogue: DataFrame) -> DataFrame:
 def make_log(
     acts: pa.Table,
     items: pa.Table,
+    shown: pa.Table | None = None,
     *,
     weights: Mapping[str, float],
     relevant_types: Sequence[str],
@@ -95,6 +115,8 @@ def make_log(
         From `day_acts`.
     items
         From `item_facts`.
+    shown
+        From `shown_items`; None: nothing is known of that.
     max_acts
         Of a longer log, a share of the users is taken, by their keys, which are random.
     """
@@ -126,14 +148,16 @@ def make_log(
         texts=tuple(pc.fill_null(ids["text"], "").to_pylist()),
         regions=regions,
         n_regions=names,
+        impressions=None
+        if shown is None
+        else impressions_of(shown, keys, ids[c.ITEM_ID].combine_chunks()),
     )
 
 
 def _sample(acts: pa.Table, most: int) -> pa.Table:
     if len(acts) <= most:
         return acts
-    share = most / len(acts)
-    edge = f"{int(share * 0xFFFFFFFF):08x}"
+    edge = head_below(most / len(acts))
     head = pc.utf8_slice_codeunits(acts[c.USER_KEY], 0, 8)
     return acts.filter(pc.fill_null(pc.less(head, edge), False))
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recsys_batch.models.sources import SourceData
+from recsys_batch.ranking.impressions import Impressions
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
@@ -41,6 +42,8 @@ class Log:
         int32, users: code of the user's region, -1 where it is unknown.
     n_regions
         Regions there are.
+    impressions
+        What was shown, in the same rows of users and items; None where that was not logged.
     """
 
     users: Ints
@@ -54,6 +57,7 @@ class Log:
     texts: tuple[str, ...] | None
     regions: Ints
     n_regions: int
+    impressions: Impressions | None = None
 
     @property
     def n_items(self) -> int:

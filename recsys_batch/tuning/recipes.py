@@ -9,25 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
 from threadpoolctl import threadpool_limits
 
 from recsys_batch.config import Settings
-from recsys_batch.errors import ConfigError
 from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
-from recsys_batch.models.sources import AnySource, SourceSettings
+from recsys_batch.models.sources import SourceSettings
+from recsys_batch.ranking.blend import Blend
+from recsys_batch.ranking.trial import blend_scores
+from recsys_batch.tuning.clicks import ClickSettings
 from recsys_batch.tuning.cuts import horizon_days, temporal_cuts
 from recsys_batch.tuning.log import Log
-from recsys_batch.tuning.search import Search
-from recsys_batch.tuning.spaces import (
-    REPEATED,
-    USUAL,
-    USUAL_NEWCOMERS,
-    USUAL_REPEAT,
-    USUAL_WEIGHTS,
-    spaces,
-)
-from recsys_batch.tuning.trials import HalfLife, Trials
+from recsys_batch.tuning.search import BROUGHT, Search
+from recsys_batch.tuning.spaces import REPEATED, spaces
+from recsys_batch.tuning.trees import choose_calibration, choose_trees, lessons_of
+from recsys_batch.tuning.trials import Trials
+from recsys_batch.tuning.usual import named_sources, pinned_by, usual_recipe
 
 
 @dataclass(frozen=True)
@@ -116,7 +112,7 @@ def _choice(
     say: Callable[[str], None],
 ) -> Choice:
     began = time.perf_counter()
-    named = _named_sources(settings)
+    named = named_sources(settings)
     if settings.model.weights is not None:
         return Choice(usual_recipe(settings, named), (), [], time.perf_counter() - began)
     log = read()
@@ -148,7 +144,7 @@ def _choice(
         tell("most of what is wanted is new: the horizon is one day")
     k = settings.evaluation.k
     trials = Trials(k=k, journal=journal)
-    search = Search(cuts, k, began + limits.max_seconds, _pinned(settings), trials, tell)
+    search = Search(cuts, k, began + limits.max_seconds, pinned_by(settings), trials, tell)
     search.choose_half_lives()
     found: dict[str, SourceSettings] = {}
     if named is not None:
@@ -156,95 +152,37 @@ def _choice(
     else:
         for name, space in spaces(log).items():
             found[name] = search.choose_source(name, space)
-    recipe = _weighed(search, found, settings)
+    clicks = ClickSettings(days, limits.max_users, limits.min_clicks, limits.seed)
+    recipe = _weighed(search, found, settings, clicks)
     if search.stopped:
         tell(f"the search was stopped after {limits.max_seconds:g} s (tuning.max_seconds)")
     return Choice(recipe, tuple(reasons), trials.made, time.perf_counter() - began)
 
 
-def _weighed(search: Search, found: Mapping[str, SourceSettings], settings: Settings) -> Recipe:
+def _weighed(
+    search: Search, found: Mapping[str, SourceSettings], settings: Settings, clicks: ClickSettings
+) -> Recipe:
     brought = search.candidates(found)
     weights = search.choose_weights(brought)
     newcomers = search.choose_newcomers(found)
     needed = {FACTORS, POPULAR, newcomers}
     order = [name for name, weight in weights.items() if weight or name in needed]
     weights = {name: weights[name] for name in order}
+    blend = Blend(tuple(weights), tuple(weights.values()))
+    used = {name: found[name] for name in order}
+    lessons = lessons_of(search, brought, blend.sources)
+    if settings.model.rerank:
+        trees, scored = choose_trees(search, lessons, sources=used, blend=blend, clicks=clicks)
+    else:
+        trees, scored = None, blend_scores(blend, lessons, depth=BROUGHT)
     return Recipe(
         interest_half_life_days=search.interest,
         popularity_half_life_days=search.popularity,
         seen="allow" if search.repeats else "exclude",
-        sources={name: found[name] for name in order},
+        sources=used,
         weights=weights,
         newcomers=newcomers,
-        trees=search.choose_trees(brought, weights) if settings.model.rerank else None,
+        trees=trees,
+        calibration=choose_calibration(search, scored, seed=clicks.seed),
         per_source=settings.model.per_source,
-    )
-
-
-def usual_recipe(
-    settings: Settings, named: Mapping[str, SourceSettings] | None, *, repeats: bool = False
-) -> Recipe:
-    """What is taken where nothing can be chosen, but for what the settings name.
-
-    Parameters
-    ----------
-    named
-        Sources that the settings name.
-    repeats
-        Whether users come back to their own items, so that these are listed too.
-    """
-    pinned = _pinned(settings)
-    listed = pinned.get("repeats", repeats)
-    sources = dict(USUAL | USUAL_REPEAT if listed else USUAL) if named is None else dict(named)
-    weights = {name: USUAL_WEIGHTS.get(name, 1.0) for name in sources}
-    if settings.model.weights is not None:
-        weights = dict.fromkeys(sources, 0.0) | settings.model.weights
-    return _checked(
-        interest_half_life_days=pinned.get("interest", 90.0),
-        popularity_half_life_days=pinned.get("popularity", 14.0),
-        seen="allow" if listed else "exclude",
-        sources=sources,
-        weights=weights,
-        newcomers=USUAL_NEWCOMERS if USUAL_NEWCOMERS in sources else POPULAR,
-        per_source=settings.model.per_source,
-    )
-
-
-def _pinned(settings: Settings) -> dict[str, HalfLife | bool]:
-    """What the settings name, so that it is not searched for."""
-    pinned: dict[str, HalfLife | bool] = {}
-    if settings.features.half_life_days != "auto":
-        pinned["interest"] = settings.features.half_life_days
-    if settings.popularity.half_life_days != "auto":
-        pinned["popularity"] = settings.popularity.half_life_days
-    if settings.recommend.seen != "auto":
-        pinned["repeats"] = settings.recommend.seen == "allow"
-    return pinned
-
-
-def _named_sources(settings: Settings) -> dict[str, SourceSettings] | None:
-    """The sources that the settings name, with those that there must be; None: to be chosen."""
-    if settings.model.sources is None:
-        return None
-    try:
-        named = TypeAdapter(dict[str, AnySource]).validate_python(settings.model.sources)
-    except ValidationError as error:
-        raise _unfit(error) from error
-    return {name: USUAL[name] for name in (FACTORS, POPULAR)} | dict(named)
-
-
-def _checked(**fields: Any) -> Recipe:
-    try:
-        return Recipe(**fields)
-    except ValidationError as error:
-        raise _unfit(error) from error
-
-
-def _unfit(error: ValidationError) -> ConfigError:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "sources and weights"
-    return ConfigError(
-        f"{key}: {first['msg'].lower()}",
-        where="settings model.sources and model.weights",
-        fix="correct them as docs/models.md describes, or leave them out to have them chosen",
     )

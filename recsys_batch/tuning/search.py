@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from recsys_batch.errors import ContractError
-from recsys_batch.models.recipes import POPULAR, Trees
+from recsys_batch.models.recipes import POPULAR
 from recsys_batch.models.sources import (
     LowPassSettings,
     NeighbourSettings,
@@ -19,11 +18,8 @@ from recsys_batch.models.sources import (
     RepeatSettings,
     SourceSettings,
 )
-from recsys_batch.ranking.blend import Blend, BlendSettings, fit_blend
+from recsys_batch.ranking.blend import BlendSettings, fit_blend
 from recsys_batch.ranking.candidates import Candidates, gather, narrowed, pooled
-from recsys_batch.ranking.features import make_history
-from recsys_batch.ranking.reranker import Lesson, RerankerSettings, stored_trees
-from recsys_batch.ranking.trial import try_reranker
 from recsys_batch.ranking.validation import wanted
 from recsys_batch.tuning.cuts import Cut
 from recsys_batch.tuning.spaces import INTEREST, POPULARITY, Space
@@ -31,7 +27,7 @@ from recsys_batch.tuning.trials import HalfLife, Trials
 
 _FEW = 30
 _TIES = 0.005  # least weight of popularity
-_BROUGHT = 100  # candidates of a source that are re-ranked
+BROUGHT = 100  # candidates of a source that are re-ranked
 _JUDGED = 50  # and those by which weights are chosen: NDCG sees the first alone
 _TELLING = 0.02  # share of all weights below which a source is not worth fitting
 _ENOUGH = 800  # users that judge the settings of a source
@@ -138,7 +134,7 @@ class Search:
             fitted = {name: each.fit(data) for name, each in sources.items()}
             exclude = None if self.repeats else cut.seen
             found.append(
-                gather(fitted, cut.rows, per_source=_BROUGHT, exclude=exclude, allow=cut.allow)
+                gather(fitted, cut.rows, per_source=BROUGHT, exclude=exclude, allow=cut.allow)
             )
         return found
 
@@ -161,30 +157,6 @@ class Search:
             + ", ".join(f"{name} {weight:.3f}" for name, weight in shares.items() if weight)
         )
         return {name: round(weight, 4) for name, weight in shares.items()}
-
-    def choose_trees(
-        self, brought: Sequence[Candidates], weights: Mapping[str, float]
-    ) -> Trees | None:
-        """A re-ranker over the weighed sources, where it is shown to be better than they are."""
-        lessons = []
-        for cut, each in zip(self.cuts, brought, strict=True):
-            found = narrowed(each, tuple(weights), _BROUGHT)
-            history = make_history(cut.data(self.interest, self.popularity).weights)
-            lessons.append(Lesson(found, wanted(found.items, cut.truth), cut.rows, history))
-        settings = RerankerSettings(
-            k=self.k, depth=_BROUGHT, trees=50, leaves=7, learning_rate=0.03, folds=4
-        )
-        blend = Blend(tuple(weights), tuple(weights.values()))
-        try:
-            trial, trees = try_reranker(blend, lessons, settings)
-        except ContractError:  # no user's candidates tell anything
-            return None
-        self.say(
-            f"re-ranked {trial.reranker:.4f}, by the weights alone {trial.blend:.4f} (95 % of the "
-            f"difference in {trial.low:+.4f} to {trial.high:+.4f}): "
-            f"{'taken' if trees is not None else 'not taken'}"
-        )
-        return None if trees is None else stored_trees(trees)
 
     def choose_newcomers(self, sources: Mapping[str, SourceSettings]) -> str:
         """The source that serves users without history best; popularity where there are few."""

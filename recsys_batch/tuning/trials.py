@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,6 +12,8 @@ import numpy as np
 
 from recsys_batch.errors import InputDataError
 from recsys_batch.models.sources import SourceSettings
+from recsys_batch.ranking.reranker import RerankerSettings
+from recsys_batch.ranking.trial import Trial
 from recsys_batch.tuning.cuts import Cut
 
 HalfLife: TypeAlias = float | None
@@ -45,7 +48,10 @@ class Trials:
 
     @property
     def made(self) -> list[dict[str, Any]]:
-        """Each model tried: settings, half_lives, users judged by, and NDCG in both ways."""
+        """Each model tried: settings, half-lives, users judged by, and NDCG in both ways.
+
+        Of a re-ranker its NDCG, that of the blend, and the interval of the difference.
+        """
         return list(self._made.values())
 
     def values(
@@ -82,6 +88,16 @@ class Trials:
                 return False
         self._told(settings, half_lives, cuts, ours)
         return bool(ours[way] > theirs[way])
+
+    def tell_contenders(self, trial: Trial, settings: RerankerSettings) -> None:
+        """Add the re-rankers that were tried, each with its NDCG and its interval."""
+        for name, figure in trial.contenders.items():
+            self._made[f"re-ranker {name}"] = {
+                "settings": {"kind": name, **settings.model_dump(mode="json")},
+                "users": trial.users,
+                "ndcg_blend": trial.blend,
+                **asdict(figure),
+            }
 
     def _of(self, settings: SourceSettings, half_lives: HalfLives, cut: Cut) -> tuple[float, float]:
         """Sums over a cut's users."""

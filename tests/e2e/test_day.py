@@ -86,6 +86,8 @@ def test_lists_are_full_distinct_falling_and_hold_nothing_bought(shop):
         order = [(-item["score"], item["item_id"]) for item in row["items"]]
         assert order == sorted(order)
         assert all(item["reason"] for item in row["items"])
+        likely = [item["probability"] for item in row["items"] if item["probability"] is not None]
+        assert likely == sorted(likely, reverse=True)
 
 
 def test_the_same_day_again_changes_nothing(shop, spark):

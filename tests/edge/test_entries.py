@@ -23,8 +23,8 @@ USERS = sorted(hashlib.sha256(bytes([number])).hexdigest() for number in range(2
 
 def items(name: str) -> list[tuple[object, ...]]:
     return [
-        (f"{name}-1", 1.5, "als", f"because of {name}", [1.0, 0.5], 1.0),
-        (f"{name}-2", 0.25, "popular", "so", [0.25, 0.0], 0.5),
+        (f"{name}-1", 1.5, "als", f"because of {name}", [1.0, 0.5], 1.0, 0.125),
+        (f"{name}-2", 0.25, "popular", "so", [0.25, 0.0], 0.5, None),
     ]
 
 
@@ -66,7 +66,7 @@ def test_each_body_is_its_list(found):
         "as_of": "2026-01-02",
         "level": "global",
         "items": [
-            # What explains a score, and its propensity, are for analysts and not served.
+            # What explains a score, propensity and probability are for analysts and not served.
             dict(zip(("item_id", "score", "source", "reason"), item[:4], strict=True))
             for item in items("all")
         ],

@@ -34,6 +34,9 @@ def test_equal_recipes_have_equal_digests_and_any_change_another():
         recipe(weights={"als": 1.0, "popular": 0.5}),
         recipe(newcomers="als"),
         recipe(per_source=151),
+        recipe(calibration={"kind": "platt", "slope": 1.0}),
+        recipe(trees={"model": "t", "scale": 1.0, "depth": 9}),
+        recipe(trees={"model": "t", "scale": 1.0, "depth": 9, "kind": "pointwise"}),
     ]
     assert len({each.digest() for each in (one, *others)}) == 1 + len(others)
 
@@ -50,10 +53,29 @@ def test_a_recipe_comes_back_from_its_text_with_its_sources_kinds_and_order():
     assert isinstance(again.sources["near"], RegionalSettings)
 
 
+def test_a_summary_names_trees_by_their_digest_and_a_calibration_by_its_kind():
+    made = recipe(
+        trees={"model": "text", "scale": 1.0, "depth": 9},
+        calibration={"kind": "isotonic", "scores": [0, 1], "probabilities": [0.25, 0.5]},
+    )
+    found = made.summary()
+    assert found["calibration"] == "isotonic"
+    assert found["trees"]["kind"] == "lambdarank"
+    assert len(found["trees"]["model"]) == 64
+    assert recipe().summary()["calibration"] is None
+    assert Recipe.model_validate_json(made.text()) == made
+
+
 @pytest.mark.parametrize(
     ("changed", "found"),
     [
         ({"weights": {"als": 1.0}}, "sources and weights must name the same"),
+        ({"calibration": {"kind": "isotonic"}}, "as many probabilities as scores"),
+        (
+            {"calibration": {"kind": "isotonic", "scores": [0, 1], "probabilities": [1, 0]}},
+            "must not fall",
+        ),
+        ({"calibration": {"kind": "platt", "slope": -1.0}}, "greater than or equal to 0"),
         ({"weights": {"als": 1, "popular": 1, "x": 1}}, "sources and weights must name the same"),
         ({"sources": {"als": AlsSettings()}, "weights": {"als": 1}}, "a source 'popular'"),
         (

@@ -23,8 +23,11 @@ from recsys_batch.publish.exports import (
 )
 
 DETAILS = {"publication_id": "p1", "digests": {"topn_user": "abc"}}
-LISTED = [("a", 1.5, "als", "because", [1.0, 0.5], 1.0), ("b", 0.5, "x", None, [0.5], 0.25)]
-FIELDS = ("item_id", "score", "source", "reason", "parts", "propensity")
+LISTED = [
+    ("a", 1.5, "als", "because", [1.0, 0.5], 1.0, 0.125),
+    ("b", 0.5, "x", None, [0.5], 0.25, None),
+]
+FIELDS = ("item_id", "score", "source", "reason", "parts", "propensity", "probability")
 ROWS = [
     ("p1", user, region, LISTED)
     for user, region in zip(("u1", "u2", "ü"), ("north", "north", None), strict=True)

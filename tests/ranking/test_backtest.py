@@ -12,6 +12,8 @@ from models.feature_tables import USERS, table
 from ranking.cases import model, ranker, recipe, row, trained
 from recsys_batch.config import EvaluationSettings
 from recsys_batch.evaluation.backtest import backtest, list_depth
+from recsys_batch.evaluation.report import quality_rows
+from recsys_batch.models.recipes import Calibration
 from recsys_batch.models.sources import RegionalSettings
 from recsys_batch.ranking.backtest import Holdout, alone_lists, make_holdout, ranker_lists
 from recsys_batch.ranking.model import RankingModel
@@ -82,7 +84,8 @@ def test_a_stranger_of_an_unknown_region_gets_the_list_of_all():
 
 
 def test_lists_are_those_that_production_makes(shop, holdout):
-    lists = ranker_lists(ranker(shop, 4), holdout.rows)
+    lists, likely = ranker_lists(ranker(shop, 4), holdout.rows)
+    assert np.isnan(likely).all()  # the recipe has no calibration
     assert lists.dtype == np.int32
     assert lists.tolist() == [
         [E, A, B, C],  # idle: what is popular in the north
@@ -131,7 +134,8 @@ def test_popularity_each_source_and_another_recipe_stand_beside_the_lists(shop, 
 
 def test_where_repeats_are_allowed_what_was_seen_may_come_again(holdout):
     again = made(seen="allow")
-    assert ranker_lists(ranker(again, 4), holdout.rows)[2:].tolist() == [[E, A, B, C], [C, B, A, E]]
+    lists, _ = ranker_lists(ranker(again, 4), holdout.rows)
+    assert lists[2:].tolist() == [[E, A, B, C], [C, B, A, E]]
     assert alone_lists(ranker(again, 4), holdout.rows)["popular"][2:].tolist() == [[A, B, C, E]] * 2
     assert scored(again, holdout)["lists"].short_lists == 0
 
@@ -142,8 +146,20 @@ def test_lists_do_not_depend_on_what_is_held_out(shop, holdout):
         {"user_key": ["warm", "new", "other", "idle"], "item_id": ["b", "e", "e", "c"]}
     )
     other = make_holdout(swapped, PEOPLE, SHOP)
-    one, two = (ranker_lists(ranker(shop, 4), each.rows) for each in (holdout, other))
+    one, two = (ranker_lists(ranker(shop, 4), each.rows)[0] for each in (holdout, other))
     np.testing.assert_array_equal(one, two)
+
+
+def test_how_far_probabilities_are_off_is_measured_of_users_with_a_history(holdout):
+    sure = Calibration(kind="isotonic", scores=(0.0,), probabilities=(0.75,))
+    found = scored(made(calibration=sure), holdout, champion=made().recipe)
+    # other gets e, b and c, and wanted c; warm gets b, a and e, and wanted a and e.
+    assert found["lists"].catalogue["ece"].value == pytest.approx(0.75 - 3 / 6)
+    assert "ece" not in found["champion"].catalogue
+    assert "ece" not in found["popularity"].catalogue
+    rows = {row["metric"]: row for row in quality_rows(found) if row["model"] == "lists"}
+    assert rows["ece"]["value"] == pytest.approx(0.25)
+    assert rows["ece"]["difference"] is None
 
 
 def test_an_empty_holdout_scores_nobody(shop):

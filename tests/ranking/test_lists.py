@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from ranking.cases import model, ranker, recipe, row, trained
+from recsys_batch.models.recipes import Calibration
 from recsys_batch.models.sources import RegionalSettings
 from recsys_batch.ranking.lists import ITEM, available_items, segment_lists, user_lists
 from recsys_batch.ranking.ranker import Ranker
@@ -62,8 +65,27 @@ def test_scores_fall_and_add_up_from_the_parts_of_the_sources(shop):
             assert each["source"] in sources
             assert each["reason"]
             assert each["propensity"] == 1
+            assert each["probability"] is None  # the recipe has no calibration
             told += 1
     assert told == 8  # two of anna's, three of ben's and of cem's
+
+
+def test_lists_carry_probabilities_where_scores_are_calibrated(shop):
+    made = shop.model.recipe.model_copy(
+        update={"calibration": Calibration(kind="platt", slope=0.5, intercept=-3.0)}
+    )
+    told = ranker(replace(shop.model, recipe=made), 3)
+    lists = user_lists(told, np.arange(len(PEOPLE)), Reasons(told.model)).column("items")
+    probability = told.rank(np.arange(len(PEOPLE))).probability
+    for user, items in enumerate(lists.to_pylist()):
+        for place, each in enumerate(items):
+            if shop.model.known[user]:
+                assert each["probability"] == probability[user, place]
+                assert each["probability"] == pytest.approx(
+                    1 / (1 + np.exp(3.0 - 0.5 * each["score"])), rel=1e-5
+                )
+            else:
+                assert each["probability"] is None
 
 
 def test_the_list_of_all_and_of_each_region_are_those_of_strangers(shop):

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ranking.cases import listed, model, oracle, ranker, recipe, row, trained
+from recsys_batch.models.recipes import Calibration
 from recsys_batch.models.sources import RegionalSettings, RepeatSettings
 from recsys_batch.ranking.model import RankingModel
 
@@ -51,6 +52,23 @@ def test_a_user_without_history_gets_the_newcomers_source_alone():
     found = ranker(ranking, 4).rank(places)
     assert (found.sources == 2).all()  # also of items that are less popular than most
     assert not found.parts[[0, 1, 3, 4]].any()
+
+
+def test_probabilities_are_of_scores_before_rules_and_of_users_with_a_history():
+    calibration = Calibration(kind="platt", slope=2.0, intercept=-1.0)
+    ranking = model(KNOWN, recipe(weights={"popular": 0.0}, calibration=calibration), **VECTORS)
+    places = np.array([row(KNOWN, "known"), row(KNOWN, "new")])
+    plain = ranker(ranking, 3).rank(places)
+    told = 1 / (1 + np.exp(1 - 2 * plain.scores[0]))
+    np.testing.assert_allclose(plain.probability[0], told, rtol=1e-5)
+    assert (np.diff(plain.probability[0]) <= 0).all()
+    assert np.isnan(plain.probability[1]).all()
+    pins = [{"item": "e", "position": 1}]
+    pinned = ranker(ranking, 3, pins=pins).rank(places[:1])
+    shown = {int(item): place for place, item in enumerate(plain.items[0])}
+    for item, likely in zip(pinned.items[0], pinned.probability[0], strict=True):
+        assert likely == plain.probability[0, shown[int(item)]]
+    assert pinned.items[0, 0] == IDS.index("e")
 
 
 def test_what_was_seen_comes_again_where_the_recipe_allows_it():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -10,10 +12,13 @@ from recsys_batch.errors import ContractError
 from recsys_batch.models.sources import SourceData
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates, gather
+from recsys_batch.ranking.examples import Lesson
 from recsys_batch.ranking.features import candidate_features, feature_names, make_history
-from recsys_batch.ranking.reranker import Lesson, RerankerSettings, fit_reranker
+from recsys_batch.ranking.lambdarank import fit_lambdarank
+from recsys_batch.ranking.pointwise import fit_pointwise
+from recsys_batch.ranking.reranker import RerankerSettings, read_trees, stored_trees
 from recsys_batch.ranking.stack import StackSettings, fit_stack
-from recsys_batch.ranking.trial import try_reranker
+from recsys_batch.ranking.trial import CONTENDERS, Figure, Trial, try_rerankers
 from recsys_batch.ranking.validation import Wanted, wanted
 
 USERS, ITEMS, GROUPS = 240, 60, 4
@@ -57,34 +62,72 @@ def problem(seed: int, *, popular_is_wanted: bool) -> tuple[Candidates, Wanted, 
     return found, Wanted(hits, hits.sum(axis=1).astype(np.int64)), history
 
 
-def test_a_re_ranker_that_learns_something_wins_its_trial():
+def test_what_learns_something_wins_its_trial_and_the_best_is_taken():
     found, targets, weights = problem(1, popular_is_wanted=True)
     history, rows = make_history(weights), np.arange(USERS)
-    trial, reranker = try_reranker(
-        Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL
-    )
-    assert trial.won
-    assert trial.reranker > trial.blend + 0.1
-    assert trial.low < trial.reranker - trial.blend < trial.high
+    verdict = try_rerankers(Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL)
+    trial, reranker = verdict.trial, verdict.reranker
+    assert set(trial.contenders) == {"LambdaRank", "gradient boosting"}
+    for figure in trial.contenders.values():
+        assert figure.won
+        assert figure.ndcg > trial.blend + 0.1
+        assert figure.low < figure.ndcg - trial.blend < figure.high
     assert trial.users == USERS
+    best = max(trial.contenders, key=lambda name: trial.contenders[name].ndcg)
+    assert trial.best == best
     assert reranker is not None
+    again = CONTENDERS[best](
+        reranker.blend, [Lesson(found, targets, rows, history).described(reranker.blend, 20)], SMALL
+    )
+    scores = reranker.scores(found, rows, history)
+    assert scores.tobytes() == again.scores(found, rows, history).tobytes()
 
 
-def test_a_re_ranker_that_has_nothing_to_learn_is_not_used():
+def test_what_has_nothing_to_learn_is_not_used():
     found, targets, weights = problem(2, popular_is_wanted=False)
     history, rows = make_history(weights), np.arange(USERS)
-    trial, reranker = try_reranker(
-        Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL
-    )
-    assert not trial.won
+    verdict = try_rerankers(Blend(("one",), (1.0,)), [Lesson(found, targets, rows, history)], SMALL)
+    trial, reranker = verdict.trial, verdict.reranker
+    assert trial.best is None
     assert reranker is None
 
 
-def test_the_score_is_blend_plus_correction_and_a_second_fit_gives_equal_bits():
+def test_of_those_shown_to_be_better_the_better_mean_is_taken():
+    shown, better, unsure = (Figure(0.3, 0.1, 0.3), Figure(0.4, 0.1, 0.5), Figure(0.9, -0.1, 1.0))
+    assert Trial(0.1, {"a": shown, "b": better, "c": unsure}, 9).best == "b"
+    assert Trial(0.1, {"a": shown, "c": unsure}, 9).best == "a"
+    assert Trial(0.1, {"c": unsure}, 9).best is None
+
+
+def test_what_learnt_elsewhere_is_judged_by_the_same_users_and_taken_as_it_is():
+    found, targets, weights = problem(1, popular_is_wanted=True)
+    history, rows, blend = make_history(weights), np.arange(USERS), Blend(("one",), (1.0,))
+    told, other, _ = problem(5, popular_is_wanted=True)
+    elsewhere = fit_lambdarank(
+        blend, [Lesson(told, other, rows, history).described(blend, 20)], SMALL
+    )
+    useless = replace(elsewhere, scale=-elsewhere.scale)
+    lesson = Lesson(found, targets, rows, history)
+    few = SMALL.model_copy(update={"trees": 1})  # for the others
+    verdict = try_rerankers(
+        blend, [lesson], few, ready={"elsewhere": elsewhere, "useless": useless}
+    )
+    trial = verdict.trial
+    assert trial.best == "elsewhere"
+    assert verdict.reranker is elsewhere
+    scores = elsewhere.scores(found, rows, history)
+    expected = np.sort(scores[np.isfinite(scores)])
+    np.testing.assert_array_equal(np.sort(verdict.scored.scores), expected)
+    assert verdict.scored.hits.sum() == targets.hits[np.isfinite(scores)].sum()
+    assert not trial.contenders["useless"].won
+
+
+@pytest.mark.parametrize("fit", [fit_lambdarank, fit_pointwise])
+def test_the_score_is_blend_plus_correction_and_a_second_fit_gives_equal_bits(fit):
     found, targets, weights = problem(3, popular_is_wanted=True)
     history, rows, blend = make_history(weights), np.arange(USERS), Blend(("one",), (0.7,))
-    lesson = Lesson(found, targets, rows, history)
-    one, two = (fit_reranker(blend, [lesson], SMALL) for _ in range(2))
+    examples = Lesson(found, targets, rows, history).described(blend, SMALL.depth)
+    one, two = (fit(blend, [examples], SMALL) for _ in range(2))
     scores = one.scores(found, rows, history)
     assert scores.tobytes() == two.scores(found, rows, history).tobytes()
     ranked = np.isfinite(scores)
@@ -93,14 +136,19 @@ def test_the_score_is_blend_plus_correction_and_a_second_fit_gives_equal_bits():
     summed = blend.scores(found) + corrections
     np.testing.assert_array_equal(scores[ranked], summed[ranked])
     assert len(np.unique(corrections[ranked])) > 1
+    kept = read_trees(stored_trees(one, "trees"), blend, n=5)
+    assert kept.kind == one.kind
+    assert kept.scores(found, rows, history).tobytes() == scores.tobytes()
 
 
-def test_a_re_ranker_needs_something_wanted():
+@pytest.mark.parametrize("fit", [fit_lambdarank, fit_pointwise])
+def test_a_re_ranker_needs_something_wanted(fit):
     found, targets, weights = problem(4, popular_is_wanted=True)
     nothing = Wanted(np.zeros_like(targets.hits), targets.relevant)
+    lesson = Lesson(found, nothing, np.arange(USERS), make_history(weights))
+    blend = Blend(("one",), (1.0,))
     with pytest.raises(ContractError, match="wanted and an unwanted"):
-        lesson = Lesson(found, nothing, np.arange(USERS), make_history(weights))
-        fit_reranker(Blend(("one",), (1.0,)), [lesson], SMALL)
+        fit(blend, [lesson.described(blend, 20)], SMALL)
 
 
 def test_features_by_hand():

@@ -10,6 +10,7 @@ import pytest
 from recsys_batch.models.recipes import Recipe
 from recsys_batch.models.sources import ContentSettings, PopularSettings, RepeatSettings
 from recsys_batch.ranking.blend import Blend
+from recsys_batch.ranking.calibration import probabilities
 from recsys_batch.ranking.reranker import read_trees
 from recsys_batch.tuning.cuts import temporal_cuts
 from recsys_batch.tuning.spaces import spaces
@@ -94,13 +95,41 @@ def test_trees_are_kept_only_where_they_were_shown_to_be_better():
     made = choose(films(), 70, model__sources=sources, model__rerank=True)
     (told,) = [reason for reason in made.reasons if reason.startswith("re-ranked")]
     trees = made.recipe.trees
-    assert told.endswith(": not taken" if trees is None else ": taken")
+    for name in ("by the weights alone", "LambdaRank", "gradient boosting"):
+        assert f"{name} 0." in told
+    assert told.endswith(f": {'none' if trees is None else trees.name} is taken")
+    tried = {each["settings"]["kind"]: each for each in made.trials if "ndcg_blend" in each}
+    assert set(tried) == {"LambdaRank", "gradient boosting"}
+    assert all(each["low"] <= each["ndcg"] - each["ndcg_blend"] for each in tried.values())
     if trees is not None:
         names = tuple(made.recipe.weights)
         assert read_trees(trees, Blend(names, tuple(made.recipe.weights.values())), n=10)
     without = choose(films(), 70, model__sources=sources, model__rerank=False)
     assert without.recipe.trees is None
     assert without.recipe.weights == made.recipe.weights
+
+
+@pytest.mark.parametrize("rerank", [True, False])
+def test_scores_are_calibrated_by_what_validation_users_wanted(rerank):
+    sources = {"near": {"kind": "neighbours"}, "again": {"kind": "repeat"}}
+    made = choose(films(), 70, model__sources=sources, model__rerank=rerank)
+    calibration = made.recipe.calibration
+    assert calibration is not None
+    (told,) = [reason for reason in made.reasons if reason.startswith("scores are calibrated")]
+    assert f"({calibration.kind})" in told
+    likely = probabilities(calibration, np.linspace(-3, 3, 7))
+    assert (np.diff(likely) >= 0).all()
+    assert 0 <= likely[0] < likely[-1] <= 1
+    again = choose(films(), 70, model__sources=sources, model__rerank=rerank)
+    assert again.recipe.text() == made.recipe.text()
+
+
+def test_what_few_wanted_is_not_calibrated():
+    acts = [(user, item, day) for user in range(31) for item, day in ((0, 0), (1 + user, 12))]
+    sources = {"near": {"kind": "neighbours"}}
+    made = choose(log_of(acts, users=31, items=40), 14, model__sources=sources)
+    assert made.recipe.calibration is None
+    assert "scores are not calibrated by 0 wanted candidates" in made.reasons
 
 
 @pytest.fixture(scope="module")
