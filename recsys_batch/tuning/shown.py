@@ -104,7 +104,7 @@ def acted_on(told: pa.Table) -> pa.Table:
         .group_by(*request, c.POSITION)
         .agg(pl.col(c.CLICKED).fill_null(value=False).any())
     )
-    found = slots.to_arrow()
+    found = slots.select(*pair, c.REQUEST_ID, c.POSITION, c.CLICKED).to_arrow()
     plain = [
         pa.field(each.name, pa.string() if pa.types.is_large_string(each.type) else each.type)
         for each in found.schema
