@@ -108,7 +108,7 @@ def test_als_equals_its_normal_equations_solved_in_full():
         system = (users.T * confidence) @ users + s.regularization * np.eye(4)
         expected = np.linalg.solve(system, users.T @ (confidence * liked))
         apart = np.linalg.norm(fitted.items[item] - expected)
-        assert apart <= 1e-4 * np.linalg.norm(expected)
+        assert apart <= 1e-3 * np.linalg.norm(expected)
 
 
 def test_members_of_ials_are_averaged():
