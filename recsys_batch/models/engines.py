@@ -17,7 +17,7 @@ from recsys_batch.models.als import als_memory
 from recsys_batch.models.mllib import UNFINISHED, fit_mllib
 from recsys_batch.models.sources import AlsSettings, FactorScores, SourceData
 from recsys_batch.models.sources.interface import Floats
-from recsys_batch.setup.machine import available_memory, parse_memory
+from recsys_batch.setup.machine import available_memory, cores, parse_memory
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,7 +62,7 @@ class AlsEngine:
         need = als_memory(data.weights, factors=als.factors)
         limit = self._limit()
         if choose_engine(self.settings.engine, need=need, limit=limit) == "local":
-            return als.fit(data)
+            return als.fit(data, threads=cores())
         if self.settings.engine == "auto":
             self.say(f"als: {_lack(need, limit)}: fitted by Spark MLlib")
         self.folder.mkdir(parents=True, exist_ok=True)
