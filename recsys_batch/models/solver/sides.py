@@ -63,8 +63,10 @@ class Rows:
 
         def block(rows: Edge) -> None:
             first, last = rows
-            # To pop is atomic: no two threads have the same.
-            scratch = free.pop() if free else _Scratch.of(longest, shared.basis.shape[1])
+            try:
+                scratch = free.pop()  # is atomic: no two threads have the same
+            except IndexError:
+                scratch = _Scratch.of(longest, shared.basis.shape[1])
             solved = start[first:last] @ shared.basis
             solve(
                 first, pointers, self.weights.indices, self.weights.data, shared.others,
