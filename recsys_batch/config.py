@@ -96,14 +96,14 @@ class ModelSettings(_Settings):
         "impressions; they are used where they win.",
     )
     per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
-    engine: Literal["auto", "implicit", "mllib"] = Field(
+    engine: Literal["auto", "local", "mllib"] = Field(
         "auto",
-        description="What fits sources of kind als: implicit on the driver's machine, or mllib, "
-        "Spark's, on the executors; auto: implicit while its memory is there.",
+        description="What fits sources of kind als: local, on the driver's machine, or mllib, "
+        "Spark's, on the executors; auto: local while its memory is there.",
     )
     memory: str | None = Field(
         None,
-        description="Memory that implicit may take, such as 8g; null: what the machine has left.",
+        description="Memory that local may take, such as 8g; null: what the machine has left.",
     )
 
 

@@ -2,7 +2,7 @@
 
 Every table lands its files in a lake of its own, runs the stages of a day up to `evaluate`, and
 holds the lists of the hold-out's users against popularity, every source alone, and tuned
-`implicit` ALS.
+implicit-feedback ALS.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ NATURES = {
 }
 PROTOCOL = (
     "The shipped pipeline with the data set's default configuration; all items ranked; lists, "
-    "popularity, sources and `implicit`'s ALS learn from the days before the hold-out, and ALS is "
-    "tuned on the last of these. Intervals by bootstrap of users; a difference holds where its "
-    "interval lies above zero"
+    "popularity, sources and implicit-feedback ALS learn from the days before the hold-out, and "
+    "ALS is tuned on the last of these. Intervals by bootstrap of users; a difference holds where "
+    "its interval lies above zero"
 )
 
 

@@ -1,4 +1,4 @@
-"""What the lists are held against: `implicit`'s ALS tuned on days before, and each source alone."""
+"""What the lists are held against: ALS tuned on days before, and each source alone."""
 
 from __future__ import annotations
 

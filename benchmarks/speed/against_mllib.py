@@ -46,7 +46,7 @@ from benchmarks.speed.contenders import (
 from benchmarks.speed.pairs import Pairs, gowalla_pairs, made_pairs, ndcg, without_some
 from recsys_batch.config import SparkSettings
 from recsys_batch.lake.session import make_session
-from recsys_batch.topn.engine import cores
+from recsys_batch.setup.machine import cores
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = SparkSettings(driver_memory="8g", shuffle_partitions=BLOCKS)

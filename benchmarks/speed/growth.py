@@ -31,7 +31,7 @@ from matplotlib.figure import Figure as Plot
 from benchmarks.memory import added
 from benchmarks.report import REPORTS, Figure, write_report
 from benchmarks.speed.kernel import ours, random_problem
-from recsys_batch.topn.engine import cores
+from recsys_batch.setup.machine import cores
 
 DOUBLINGS = 3
 

@@ -35,8 +35,8 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from benchmarks.report import REPORTS, Figure, ratio, write_report
+from recsys_batch.setup.machine import cores
 from recsys_batch.topn import reference, top_n
-from recsys_batch.topn.engine import cores
 from recsys_batch.topn.jit import HAS_INT8
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -33,8 +33,8 @@ from scipy import sparse
 from benchmarks.memory import peak_memory
 from benchmarks.report import REPORTS, Figure, write_report
 from recsys_batch.lake.arrow import write_batches
+from recsys_batch.setup.machine import cores
 from recsys_batch.topn import list_batches, reference
-from recsys_batch.topn.engine import cores
 from recsys_batch.topn.jit import HAS_INT8
 
 SEEN = 20  # items a user has seen

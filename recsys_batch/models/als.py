@@ -1,4 +1,4 @@
-"""Implicit-feedback ALS on one machine, with the library `implicit`.
+"""Implicit-feedback ALS on one machine.
 
 Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008: minimises
 sum c_ui (p_ui - x_u . y_i)^2 + lambda (|x|^2 + |y|^2). The confidence c of an interaction is alpha
@@ -8,9 +8,8 @@ long ago, which weigh little, would still count in full.
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +17,11 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from recsys_batch.errors import InputDataError
+from recsys_batch.models.solver import Rows, solver_memory
+from recsys_batch.setup.machine import cores
 
 Floats = npt.NDArray[np.float32]
+_INITIAL = np.float32(0.01)  # largest of the initial factors
 
 
 def fit_als(
@@ -31,6 +33,7 @@ def fit_als(
     iterations: int,
     seed: int,
     threads: int | None = None,
+    start: Floats | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Floats, Floats]:
     """Fit ALS; equal input, settings and machine give equal bits, whatever the threads.
@@ -38,48 +41,63 @@ def fit_als(
     Parameters
     ----------
     weights
-        Users x items, positive.
+        Users x items, positive; a negative weight says that the pair is not liked.
     factors, regularization, alpha, iterations, seed
         As in `recsys_batch.models.sources.als.AlsSettings`.
     threads
         Solver threads; None takes every core. BLAS runs on one thread a solver.
+    start
+        Item factors to begin with, items x factors, such as those of the day before: fewer sweeps
+        do. None draws them by `seed`.
     progress
         Called with sweeps done and sweeps in all.
 
     Returns
     -------
     users, items
-        float32, rows x factors, in the order of the matrix.
+        float32, rows x factors, in the order of the matrix; zeros without interactions.
 
     Raises
     ------
     InputDataError
-        The factors are not finite.
+        The factors are not finite, or `start` has another shape.
     """
-    from implicit.cpu.als import AlternatingLeastSquares
-    from implicit.recommender_base import ModelFitError
-
-    model = AlternatingLeastSquares(
-        factors=factors,
-        regularization=regularization,
-        alpha=alpha,
-        iterations=iterations,
-        random_state=seed,
-        num_threads=threads or os.cpu_count() or 1,
-        dtype=np.float32,
+    shape = weights.shape
+    items = (
+        _initial((shape[1], factors), seed=seed)
+        if start is None
+        else _given(start, (shape[1], factors))
     )
-
-    def report(iteration: int, _seconds: float, _loss: float) -> None:
-        if progress is not None:
-            progress(iteration + 1, iterations)
-
-    with threadpool_limits(limits=1, user_api="blas"), contextlib.suppress(ModelFitError):
-        model.fit(weights.astype(np.float32), show_progress=False, callback=report)
-    users = np.ascontiguousarray(model.user_factors, dtype=np.float32)
-    items = np.ascontiguousarray(model.item_factors, dtype=np.float32)
-    # A ModelFitError says that there are NaN, which infinities do not raise: look for both.
-    require_finite(users, items, where=f"regularization {regularization}, alpha {alpha}")
+    users = np.zeros((shape[0], factors), dtype=np.float32)
+    values = weights.data.astype(np.float32, copy=False)
+    by_user = sparse.csr_matrix((values, weights.indices, weights.indptr), shape, copy=False)
+    by_item = by_user.T.tocsr()
+    of_users, of_items = (Rows(each, alpha, regularization) for each in (by_user, by_item))
+    where = f"regularization {regularization}, alpha {alpha}"
+    with (
+        threadpool_limits(limits=1, user_api="blas"),
+        ThreadPoolExecutor(threads or cores()) as pool,
+    ):
+        for sweep in range(iterations):
+            of_users.solve(items, users, pool)
+            of_items.solve(users, items, pool)
+            require_finite(users, items, where=where)
+            if progress is not None:
+                progress(sweep + 1, iterations)
     return users, items
+
+
+def als_memory(weights: sparse.csr_matrix, *, factors: int, threads: int | None = None) -> int:
+    """Bytes that `fit_als` takes at most beside the matrix that it is given.
+
+    The interactions by item, their weights once more where they are no float32; the factors; and
+    what solving takes: those of the larger side once more, and some for each thread.
+    """
+    again = 0 if weights.dtype == np.float32 else 4
+    pointers = weights.indptr.itemsize * (weights.shape[1] + 1)
+    interactions = (4 + weights.indices.itemsize + again) * weights.nnz
+    solving = solver_memory(weights.shape, factors=factors, threads=threads or cores())
+    return int(interactions + pointers + 4 * factors * sum(weights.shape) + solving)
 
 
 def require_finite(users: Floats, items: Floats, *, where: str) -> None:
@@ -90,3 +108,19 @@ def require_finite(users: Floats, items: Floats, *, where: str) -> None:
             where=f"source als, {where}",
             fix="raise the regularization or lower alpha",
         )
+
+
+def _initial(shape: tuple[int, int], *, seed: int) -> Floats:
+    drawn = np.random.default_rng(seed).random(shape, dtype=np.float32)
+    drawn *= _INITIAL
+    return drawn
+
+
+def _given(start: Floats, shape: tuple[int, int]) -> Floats:
+    if start.shape != shape:
+        raise InputDataError(
+            f"factors of shape {start.shape} where {shape} are needed",
+            where="fit_als start",
+            fix="give one row an item, in the order of the matrix, as wide as what is fitted",
+        )
+    return np.array(start, dtype=np.float32, order="C")

@@ -1,4 +1,4 @@
-"""The engine that fits ALS: `implicit` while its memory is there, else Spark MLlib on a cluster."""
+"""The engine of ALS: this machine while its memory is there, else Spark MLlib on a cluster."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from scipy import sparse
 
 from recsys_batch.config import ModelSettings
 from recsys_batch.errors import SetupError
+from recsys_batch.models.als import als_memory
 from recsys_batch.models.mllib import UNFINISHED, fit_mllib
 from recsys_batch.models.sources import AlsSettings, FactorScores, SourceData
 from recsys_batch.models.sources.interface import Floats
-from recsys_batch.setup.machine import available_memory, parse_memory
+from recsys_batch.setup.machine import available_memory, cores, parse_memory
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 FitAls: TypeAlias = Callable[[AlsSettings, SourceData], FactorScores]
-# Bytes an interaction: three matrices of values and columns, and once more the values of one.
-_INTERACTION = 3 * 8 + 4
-_FACTOR = 4  # bytes
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class AlsEngine:
     folder
         Driver and executors see it; MLlib's files lie there while it fits.
     say
-        Called with a line for the user where `auto` does not take `implicit`.
+        Called with a line for the user where `auto` does not take this machine.
     progress
         Called with sweeps done and sweeps in all.
     """
@@ -57,14 +55,14 @@ class AlsEngine:
         Raises
         ------
         SetupError
-            `implicit` is asked for and does not fit.
+            `local` is asked for and does not fit.
         InputDataError
             The factors are not finite.
         """
-        need = implicit_memory(data.weights, factors=als.factors)
+        need = als_memory(data.weights, factors=als.factors)
         limit = self._limit()
-        if choose_engine(self.settings.engine, need=need, limit=limit) == "implicit":
-            return als.fit(data)
+        if choose_engine(self.settings.engine, need=need, limit=limit) == "local":
+            return als.fit(data, threads=cores())
         if self.settings.engine == "auto":
             self.say(f"als: {_lack(need, limit)}: fitted by Spark MLlib")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -95,22 +93,9 @@ class AlsEngine:
         return parse_memory(self.settings.memory, where="model.memory")
 
 
-def implicit_memory(weights: sparse.csr_matrix, *, factors: int) -> int:
-    """Bytes that `fit_als` takes at most beside the matrix that it is given.
-
-    The interactions as float32, by confidence and by item; the factors; and, while they are drawn,
-    those of the larger side once more.
-    """
-    users, items = weights.shape
-    more = max(users, items)
-    pointers = 3 * weights.indptr.itemsize * (more + 1)
-    rows = users + items + more
-    return int(_INTERACTION * weights.nnz + pointers + _FACTOR * factors * rows)
-
-
 def choose_engine(
-    wanted: Literal["auto", "implicit", "mllib"], *, need: int, limit: int | None
-) -> Literal["implicit", "mllib"]:
+    wanted: Literal["auto", "local", "mllib"], *, need: int, limit: int | None
+) -> Literal["local", "mllib"]:
     """The engine that fits.
 
     Parameters
@@ -118,20 +103,20 @@ def choose_engine(
     wanted
         As `ModelSettings.engine`.
     need, limit
-        Bytes that `implicit` takes, and that it may take; None: nobody knows, so that it may.
+        Bytes that `local` takes, and that it may take; None: nobody knows, so that it may.
 
     Raises
     ------
     SetupError
-        `implicit` is asked for and does not fit.
+        `local` is asked for and does not fit.
     """
     fits = limit is None or need <= limit
     if wanted == "auto":
-        return "implicit" if fits else "mllib"
-    if wanted == "implicit" and not fits:
+        return "local" if fits else "mllib"
+    if wanted == "local" and not fits:
         raise SetupError(
-            f"als by implicit: {_lack(need, limit)}",
-            where="model.engine implicit",
+            f"als on this machine: {_lack(need, limit)}",
+            where="model.engine local",
             fix="set it to auto or mllib and name a cluster (docs/cluster.md), or give it more "
             "memory (model.memory)",
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from recsys_batch.topn.jit import compiler
+from recsys_batch.compilation import compiler
 
 _compiled = compiler(Path(__file__).parent, "gains")
 Floats = npt.NDArray[np.float32]

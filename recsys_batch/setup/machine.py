@@ -22,6 +22,13 @@ _CGROUPS = (
 )
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def parse_memory(text: str, *, where: str = "spark.driver_memory") -> int:
     """Return the bytes of an amount as Spark writes it, such as ``512m`` or ``4g``.
 

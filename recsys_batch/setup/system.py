@@ -42,9 +42,9 @@ def install_hint(package: str, *, other: str) -> str:
 
 
 def has_openmp() -> bool:
-    """Whether the OpenMP library that implicit's and lightgbm's wheels link to is there.
+    """Whether the OpenMP library that lightgbm's wheel links to is there.
 
-    Linux wheels link to the system's ``libgomp``, which a slim image lacks; elsewhere they differ.
+    On Linux it links to the system's ``libgomp``, which a slim image lacks; elsewhere it differs.
     """
     if not sys.platform.startswith("linux"):
         return True
@@ -73,7 +73,7 @@ def ensure_openmp() -> None:
         install(OPENMP_PACKAGE)
     if not has_openmp():
         raise SetupError(
-            f"{OPENMP}, which implicit and lightgbm need, was not found",
+            f"{OPENMP}, which lightgbm needs, was not found",
             where="the system's libraries",
             fix=openmp_fix(),
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +32,7 @@ def list_batches(
     threads: int | None = None,
     block_users: int | None = None,
 ) -> pa.RecordBatchReader:
-    """Rank users block by block, each block when it is asked for.
+    """Rank users block by block, one block ahead of what is asked for.
 
     Lists are those of `top_n`. The user factors may be mapped from a file (``np.load(path,
     mmap_mode="r")``): they are never copied as a whole.
@@ -69,21 +71,33 @@ def list_batches(
     entry = pa.struct([(c.ITEM_ID, item_ids.type), (c.SCORE, pa.float32())])
     schema = pa.schema([(c.USER_KEY, user_keys.type), (c.ITEMS, pa.list_(entry))])
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for first in range(0, len(user_factors), size):
-            block = slice(first, first + size)
-            rows, scores = top_n(
-                np.array(user_factors[block]),  # compiled functions differ for read-only arrays
-                prepared,
-                n=n,
-                exclude=_of_users(exclude, block),
-                allow=_of_users(allow, block),
-                threads=threads,
-            )
-            lists = _lists(rows, scores, item_ids, entry)
-            yield pa.RecordBatch.from_arrays([user_keys[block], lists], schema=schema)
+    def rank(first: int) -> pa.RecordBatch:
+        block = slice(first, first + size)
+        rows, scores = top_n(
+            np.array(user_factors[block]),  # compiled functions differ for read-only arrays
+            prepared,
+            n=n,
+            exclude=_of_users(exclude, block),
+            allow=_of_users(allow, block),
+            threads=threads,
+        )
+        lists = _lists(rows, scores, item_ids, entry)
+        return pa.RecordBatch.from_arrays([user_keys[block], lists], schema=schema)
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    starts = range(0, len(user_factors), size)
+    return pa.RecordBatchReader.from_batches(schema, _one_ahead(rank, starts))
+
+
+def _one_ahead(rank: Callable[[int], pa.RecordBatch], starts: range) -> Iterator[pa.RecordBatch]:
+    """What `rank` makes of each start; the next is made while its reader is busy with one."""
+    with ThreadPoolExecutor(1) as aside:
+        following = deque(aside.submit(rank, start) for start in starts[:1])
+        for start in starts[1:]:
+            batch = following.popleft().result()
+            following.append(aside.submit(rank, start))
+            yield batch
+        for last in following:
+            yield last.result()
 
 
 def _check_users(factors: NDArray[np.float32], prepared: PreparedItems) -> None:

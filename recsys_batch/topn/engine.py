@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count, takewhile
@@ -26,13 +25,6 @@ _BLOCK_BYTES = 2 << 20  # candidates of a block, which should stay in a core's c
 # quarters of the work of float32: more exact scores than this share of a user's are a loss.
 _PAIRS_THAT_PAY = 1 / 3000
 _TRIAL_USERS = 4 * GROUP
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _pack_users(

@@ -35,11 +35,12 @@ def _forbid(user, j, first, items, exclude, allow, scratch):
     """Set the sampled bounds of items that the masks forbid to minus infinity."""
     row_user = first + user
     if exclude.present and exclude.dense.shape[1] == 0:
+        positions, indices, sample = items.positions, exclude.indices, scratch.sample
         for entry in range(exclude.indptr[row_user], exclude.indptr[row_user + 1]):
-            position = items.positions[exclude.indices[entry]]
+            position = positions[indices[entry]]
             tile = position // WIDTH
             if position >= 0 and tile % _STRIDE == _OFFSET:
-                scratch.sample[tile // _STRIDE, j, position % WIDTH] = -np.inf
+                sample[tile // _STRIDE, j, position % WIDTH] = -np.inf
     by_matrix = exclude.present and exclude.dense.shape[1] > 0
     if not (by_matrix or allow.present):
         return

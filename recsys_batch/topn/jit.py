@@ -1,34 +1,11 @@
-"""Compilation of the kernel: what the processor offers, and a machine-code cache that is safe.
-
-Compiled code is cached in the user's cache folder, never in the installation (which may be
-read-only), below a digest of this room's sources: numba itself only notices changes of the file a
-function stands in, not of the files whose functions it calls. Without a writable cache folder
-each process compiles anew, which takes some seconds.
-"""
+"""How the kernel is compiled: its tiles' sizes on this processor, and its machine-code cache."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
-import llvmlite.binding as llvm  # type: ignore[import-untyped]
-import numba
+from recsys_batch.compilation import FEATURES, F, cache_folder, compile_into
 
-_settings: Any = numba.config
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def _processor_features() -> frozenset[str]:
-    if _settings.CPU_NAME is None and _settings.CPU_FEATURES is None:
-        return frozenset(name for name, on in llvm.get_host_cpu_features().items() if on)
-    flags = (_settings.CPU_FEATURES or "").split(",")
-    return frozenset(flag[1:] for flag in flags if flag.startswith("+"))
-
-
-FEATURES = _processor_features()
 HAS_INT8 = {"avx512f", "avx512vnni"} <= FEATURES
 if "avx512f" in FEATURES:
     LANES, VECTORS = 16, 4  # floats a register, registers across a tile
@@ -39,49 +16,7 @@ else:
 WIDTH = LANES * VECTORS  # items a tile
 GROUP = 6  # users whose products with a tile are held in registers at once
 
-
-def _cache_folder(sources: Path, name: str) -> str | None:
-    files = sorted(sources.glob("*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
-    base = _settings.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path("~/.cache")
-    try:
-        folder = Path(base).expanduser() / "recsys-batch" / f"{name}-{digest}"
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return None
-    return str(folder) if os.access(folder, os.W_OK) else None
-
-
-def compile_into(function: F, folder: str | None) -> F:
-    """Compile `function` on its first call and keep its machine code in `folder`, if there is one.
-
-    It runs without the interpreter lock.
-    """
-    compile_lazily: Any = numba.njit(nogil=True, error_model="numpy", cache=folder is not None)
-    before = _settings.CACHE_DIR
-    _settings.CACHE_DIR = folder or before
-    try:
-        result: F = compile_lazily(function)
-    finally:
-        _settings.CACHE_DIR = before
-    return result
-
-
-def compiler(sources: Path, name: str) -> Callable[[F], F]:
-    """Make the decorator that compiles the functions of one room.
-
-    Parameters
-    ----------
-    sources
-        Folder of the room's modules: a change of any of them compiles all anew.
-    name
-        Of the room, for the name of its cache folder.
-    """
-    folder = _cache_folder(sources, name)
-    return lambda function: compile_into(function, folder)
-
-
-_CACHE_FOLDER = _cache_folder(Path(__file__).parent, "topn")
+_CACHE_FOLDER = cache_folder(Path(__file__).parent, "topn")
 
 
 def compiled(function: F) -> F:

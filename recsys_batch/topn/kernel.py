@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys_batch.setup.machine import cores
 from recsys_batch.topn import checks, engine
 from recsys_batch.topn.jit import HAS_INT8
 from recsys_batch.topn.masks import Mask, availability
@@ -72,7 +73,7 @@ def top_n(
         prepared.restricted(np.intersect1d(prepared.rows, available.rows)),
         available,
         n=n,
-        threads=min(threads or engine.cores(), engine.cores()),
+        threads=min(threads or cores(), cores()),
         int8=HAS_INT8,
         out=(item_rows, scores),
     )

@@ -90,9 +90,10 @@ def _sweep(count, block, items, exclude, allow, scratch, n):
 def _write(user, block, items, scratch, n, out_rows, out_scores):
     """Score and sort the user's candidates and write the best."""
     count = sort_exactly(user, block, items, scratch)
+    row, keys, values = block.first + user, scratch.keys, scratch.values
     for rank in range(min(count, n)):
-        out_rows[block.first + user, rank] = np.int64(scratch.keys[rank] & _LOW)
-        out_scores[block.first + user, rank] = scratch.values[rank]
+        out_rows[row, rank] = np.int64(keys[rank] & _LOW)
+        out_scores[row, rank] = values[rank]
 
 
 @compiled

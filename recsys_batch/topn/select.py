@@ -71,17 +71,21 @@ def raise_threshold(user, block, items, scratch, n):
     count = scratch.counts[user]
     if count < n:
         return
+    candidates, bounds = scratch.candidates[user], scratch.bounds[user]
+    values, stats = scratch.values, items.stats
+    error, size = block.stats[user, 0], block.stats[user, 1]
     for i in range(count):
-        margin = _margin(user, scratch.candidates[user, i], block, items)
-        scratch.values[i] = scratch.bounds[user, i] - np.float32(2) * margin
-    reached = nth_largest(scratch.values, count, n)
+        tile, lane = candidates[i] // WIDTH, candidates[i] % WIDTH
+        margin = error * stats[tile, 1, lane] + size * stats[tile, 2, lane]
+        values[i] = bounds[i] - np.float32(2) * margin
+    reached = nth_largest(values, count, n)
     _lift(user, reached, block, items, scratch)
     threshold = block.stats[user, 2]
     kept = 0
     for i in range(count):
-        if scratch.bounds[user, i] >= threshold:
-            scratch.candidates[user, kept] = scratch.candidates[user, i]
-            scratch.bounds[user, kept] = scratch.bounds[user, i]
+        if bounds[i] >= threshold:
+            candidates[kept] = candidates[i]
+            bounds[kept] = bounds[i]
             kept += 1
     scratch.counts[user] = kept
     scratch.checked[user] = kept
@@ -91,19 +95,21 @@ def raise_threshold(user, block, items, scratch, n):
 def sort_exactly(user, block, items, scratch):
     """Fill `keys` with the candidates in final order: score descending, then row ascending."""
     count = scratch.counts[user]
-    dims = block.factors.shape[1]
+    users, others, rows, candidates = block.factors, items.factors, items.rows, scratch.candidates
+    values, every_bit, keys = scratch.values, scratch.bits, scratch.keys
+    dims = users.shape[1]
     scratch.work[0] += count
     for i in range(count):
-        row = items.rows[scratch.candidates[user, i]]
-        score = exact_dot(block.factors, user, items.factors, row, dims)
-        scratch.values[i] = score + np.float32(0)  # turns -0.0 into 0.0
-        bits = scratch.bits[i]
+        row = rows[candidates[user, i]]
+        score = exact_dot(users, user, others, row, dims)
+        values[i] = score + np.float32(0)  # turns -0.0 into 0.0
+        bits = every_bit[i]
         descending = bits if bits & _SIGN else ~(bits | _SIGN)
-        scratch.keys[i] = (np.uint64(descending) << np.uint64(32)) | np.uint64(row)
-    scratch.keys[:count].sort()
+        keys[i] = (np.uint64(descending) << np.uint64(32)) | np.uint64(row)
+    keys[:count].sort()
     for i in range(count):
-        descending = np.uint32(scratch.keys[i] >> np.uint64(32))
-        scratch.bits[i] = descending if descending & _SIGN else ~descending & ~_SIGN
+        descending = np.uint32(keys[i] >> np.uint64(32))
+        every_bit[i] = descending if descending & _SIGN else ~descending & ~_SIGN
     return count
 
 

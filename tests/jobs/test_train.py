@@ -28,7 +28,7 @@ OVERRIDES: dict[str, Any] = {
 }
 
 
-def test_what_implicit_lacks_the_memory_for_is_fitted_by_mllib(
+def test_what_the_machine_lacks_the_memory_for_is_fitted_by_mllib(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("engine")

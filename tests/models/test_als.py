@@ -73,3 +73,108 @@ def test_a_factor_that_is_no_number_is_refused_whoever_fitted_it(wrong, side):
     factors[side][1, 2] = wrong
     with pytest.raises(InputDataError, match=r"^source als, here: training gave factors that are"):
         require_finite(*factors, where="here")
+
+
+def loss(weights: sparse.csr_matrix, users, items, *, regularization: float, alpha: float) -> float:
+    """The objective, over all pairs, in double precision."""
+    dense, left, right = (np.asarray(each, float) for each in (weights.toarray(), users, items))
+    confidence = np.where(dense == 0, 1.0, alpha * np.abs(dense))
+    squares = confidence * ((dense > 0) - left @ right.T) ** 2
+    return float(squares.sum() + regularization * ((left**2).sum() + (right**2).sum()))
+
+
+def solved_in_full(weights: sparse.csr_matrix, others, *, regularization: float, alpha: float):
+    """The normal equations of every row, in double precision."""
+    dense, others = weights.toarray().astype(float), np.asarray(others, float)
+    penalty = regularization * np.eye(others.shape[1])
+    rows = np.zeros((len(dense), others.shape[1]))
+    for row, given in enumerate(dense):
+        confidence = np.where(given == 0, 1.0, alpha * np.abs(given))
+        system = (others.T * confidence) @ others + penalty
+        rows[row] = np.linalg.solve(system, others.T @ (confidence * (given > 0)))
+    return rows
+
+
+@pytest.mark.parametrize("factors", [1, 8, 16, 70])
+@pytest.mark.parametrize(("regularization", "alpha"), [(1.0, 10.0), (0.1, 300.0), (20.0, 0.5)])
+def test_every_row_solves_its_normal_equations(sparse_weights, factors, regularization, alpha):
+    objective = {"regularization": regularization, "alpha": alpha}
+    users, items = fit(sparse_weights, factors=factors, iterations=1, **objective)
+    expected = solved_in_full(sparse_weights.T.tocsr(), users, **objective)
+    apart = np.linalg.norm(items - expected, axis=1)
+    assert (apart <= 2e-3 * np.linalg.norm(expected, axis=1)).all()
+
+
+def test_rows_longer_than_what_is_gathered_and_pairs_that_are_not_liked_are_solved_too():
+    """Rows of 700 columns with 256 factors are solved where the columns' factors stand."""
+    dense = np.random.default_rng(0).choice(
+        [-1, 0, 0.02, 1], p=[0.2, 0.1, 0.2, 0.5], size=(30, 700)
+    )
+    dense[4] = 0
+    weights = sparse.csr_matrix(dense.astype(np.float32))
+    objective = {"regularization": 2.0, "alpha": 5.0}
+    users, items = fit(weights, factors=256, iterations=2, **objective)
+    again, _ = fit(weights, factors=256, iterations=1, start=items, **objective)
+    expected = solved_in_full(weights, items, **objective)
+    np.testing.assert_allclose(again, expected, atol=2e-3 * np.abs(expected).max())
+    assert not users[4].any()
+
+
+def test_no_penalty_and_more_factors_than_items_leave_factors_that_are_numbers():
+    weights = sparse.csr_matrix(np.eye(6, dtype=np.float32))
+    users, items = fit(weights, factors=9, regularization=0.0)
+    np.testing.assert_allclose(users @ items.T, np.eye(6), atol=1e-2)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.05])
+def test_the_loss_is_that_of_the_library_implicit_or_lower(sparse_weights, scale):
+    """With small weights, too, whose confidence is below that of other pairs."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    weights = sparse_weights * np.float32(scale)
+    objective = {"regularization": 0.5, "alpha": 4.0}
+    peer = AlternatingLeastSquares(factors=8, iterations=60, random_state=1, **objective)
+    peer.fit(weights, show_progress=False)
+    theirs = loss(weights, peer.user_factors, peer.item_factors, **objective)
+    ours = [
+        loss(weights, *fit(weights, iterations=60, seed=seed, **objective), **objective)
+        for seed in range(5)
+    ]
+    assert min(ours) <= theirs * 1.0005
+    assert max(ours) <= theirs * 1.02
+
+
+def test_from_given_factors_fewer_sweeps_reach_the_same_loss(sparse_weights):
+    """Those of nine tenths of the interactions, as of the day before."""
+    objective = {"regularization": 1.0, "alpha": 10.0}
+    before = sparse_weights.copy()
+    before.data[::10] = 0
+    before.eliminate_zeros()
+    _, items = fit(before, iterations=15, **objective)
+    kept = items.copy()
+    cold, warm = (
+        [
+            loss(
+                sparse_weights,
+                *fit(sparse_weights, iterations=n, start=s, **objective),
+                **objective,
+            )
+            for n in range(1, 9)
+        ]
+        for s in (None, items)
+    )
+    assert warm[1] < cold[5]
+    assert all(one < other for one, other in zip(warm, cold, strict=True))
+    np.testing.assert_array_equal(items, kept)
+
+
+def test_factors_to_begin_with_of_another_shape_are_refused(sparse_weights):
+    with pytest.raises(InputDataError, match=r"fit_als start: .*\(119, 8\) where \(120, 8\)"):
+        fit(sparse_weights, start=np.zeros((119, 8), dtype=np.float32))
+
+
+def test_rows_without_interactions_are_zero():
+    weights = sparse.csr_matrix(([1.0, 1.0], ([0, 2], [1, 1])), shape=(4, 3), dtype=np.float32)
+    users, items = fit(weights)
+    assert users.any(axis=1).tolist() == [True, False, True, False]
+    assert items.any(axis=1).tolist() == [False, True, False]

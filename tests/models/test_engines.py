@@ -1,4 +1,4 @@
-"""The engine of ALS: chosen by what `implicit` takes, which is what it was seen to take."""
+"""The engine of ALS: chosen by what a fit takes here, which is what it was seen to take."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scipy import sparse
 
 from recsys_batch.config import ModelSettings
 from recsys_batch.errors import SetupError
-from recsys_batch.models.als import fit_als
-from recsys_batch.models.engines import AlsEngine, choose_engine, implicit_memory
+from recsys_batch.models.als import als_memory, fit_als
+from recsys_batch.models.engines import AlsEngine, choose_engine
 from recsys_batch.models.sources import AlsSettings, SourceData
 
 ALS = AlsSettings(factors=4, iterations=2)
@@ -32,10 +32,16 @@ def engine(tmp_path, spark=None, said=None, **model) -> AlsEngine:
 
 
 def test_memory_by_hand():
-    """28 bytes an interaction, three matrices of 4 pointers, 3 users, 3 items and 3 more."""
+    """8 bytes an interaction, 4 pointers, factors of 3 users and 3 items; those of 3 users once
+    more, 16 wide, and for each of two threads 11 rows of that width gathered, 3 numbers a row and
+    its factors twice.
+    """
     dense = np.array([[1, 1, 0], [1, 0, 0]], dtype=np.float32).repeat(2, axis=0)[:3]
     weights = sparse.csr_matrix(dense)
-    assert implicit_memory(weights, factors=5) == 28 * weights.nnz + 3 * 4 * 4 + 4 * 5 * (3 + 3 + 3)
+    solving = 4 * (3 * 16 + 2 * (11 * 16 + 3 * 3 + 3 * (16 + 5)))
+    needed = 8 * weights.nnz + 4 * 4 + 4 * 5 * (3 + 3) + solving
+    assert als_memory(weights, factors=5, threads=2) == needed
+    assert als_memory(weights.astype(float), factors=5, threads=2) == needed + 4 * weights.nnz
 
 
 @pytest.mark.parametrize(
@@ -44,6 +50,8 @@ def test_memory_by_hand():
 )
 def test_a_fit_takes_no_more_than_it_was_said_to_and_not_much_less(users, items, density, factors):
     weights = sparse.random(users, items, density=density, format="csr", dtype=np.float32, rng=1)
+    few = sparse.identity(2, dtype=np.float32, format="csr")
+    fit_als(few, factors=1, regularization=1.0, alpha=2.0, iterations=1, seed=1)  # compiles
     tracemalloc.start()
     try:
         fit_als(
@@ -58,18 +66,18 @@ def test_a_fit_takes_no_more_than_it_was_said_to_and_not_much_less(users, items,
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    need = implicit_memory(weights, factors=factors)
+    need = als_memory(weights, factors=factors, threads=1)
     assert 0.75 * need < peak < 1.02 * need
 
 
 @pytest.mark.parametrize(
     ("wanted", "limit", "chosen"),
     [
-        ("auto", 100, "implicit"),
+        ("auto", 100, "local"),
         ("auto", 99, "mllib"),
-        ("auto", None, "implicit"),
-        ("implicit", 100, "implicit"),
-        ("implicit", None, "implicit"),
+        ("auto", None, "local"),
+        ("local", 100, "local"),
+        ("local", None, "local"),
         ("mllib", 10**12, "mllib"),
         ("mllib", 0, "mllib"),
     ],
@@ -78,13 +86,13 @@ def test_the_engine_that_fits_is_chosen(wanted, limit, chosen):
     assert choose_engine(wanted, need=100, limit=limit) == chosen
 
 
-def test_implicit_is_refused_where_it_does_not_fit(data, tmp_path):
+def test_local_is_refused_where_it_does_not_fit(data, tmp_path):
     text = (
-        r"model.engine implicit: als by implicit: 1 MiB of memory are needed, 0 MiB available; set "
-        r"it to auto or mllib and name a cluster .*, or give it more memory \(model.memory\)\."
+        r"model.engine local: als on this machine: 1 MiB of memory are needed, 0 MiB available; "
+        r"set it to auto or mllib and name a cluster .*, or give it more memory \(model.memory\)\."
     )
     with pytest.raises(SetupError, match=text):
-        engine(tmp_path, engine="implicit", memory="1k")(ALS, data)
+        engine(tmp_path, engine="local", memory="1k")(ALS, data)
 
 
 def test_what_is_no_amount_of_memory_is_refused_by_its_own_name(data, tmp_path):
@@ -94,7 +102,7 @@ def test_what_is_no_amount_of_memory_is_refused_by_its_own_name(data, tmp_path):
         ModelSettings.model_validate({"engine": "spark"})
 
 
-def test_auto_is_implicit_to_the_bit_where_it_fits_and_says_nothing(data, tmp_path):
+def test_auto_is_local_to_the_bit_where_it_fits_and_says_nothing(data, tmp_path):
     said: list[str] = []
     found = engine(tmp_path, said=said)(ALS, data)
     wanted = ALS.fit(data)

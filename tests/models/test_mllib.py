@@ -1,4 +1,4 @@
-"""ALS by MLlib: as good as by `implicit` on tastes that are known, with the same promises."""
+"""ALS by MLlib: as good as on one machine on tastes that are known, with the same promises."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def fitted(spark, planted, tmp_path_factory):
 
 
 @pytest.mark.spark
-def test_it_is_as_good_as_implicit_to_a_few_per_cent_and_better_than_popularity(fitted, planted):
+def test_it_is_as_good_as_on_one_machine_to_a_few_per_cent_and_better_than_popularity(
+    fitted, planted
+):
     (users, items), _, _ = fitted
     theirs = quality(*fit_als(planted[0], **SETTINGS), planted)
     popular = np.bincount(planted[0].indices, minlength=ITEMS)[:, None].astype(np.float64)

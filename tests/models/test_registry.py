@@ -22,7 +22,7 @@ from recsys_batch.models.registry import Registry, default_tracking_uri
 from recsys_batch.models.serving import FactorTables
 
 MODEL = "recsys-batch-sample"
-PARAMS = {"factors": 64, "regularization": 0.05, "engine": "implicit", "scaled": False}
+PARAMS = {"factors": 64, "regularization": 0.05, "engine": "local", "scaled": False}
 METRICS = {"train_seconds": 1.5, "loss": 0.25}
 TAGS = {"as_of": "2026-03-10", "code_version": "abc", "config_digest": "d1", "interactions": "7"}
 

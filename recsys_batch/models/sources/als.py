@@ -1,10 +1,9 @@
-"""Implicit-feedback ALS as the library `implicit` solves it: the fastest factors there are."""
+"""Implicit-feedback ALS: the fastest factors there are."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
 from recsys_batch.models.als import fit_als
@@ -29,7 +28,7 @@ class AlsSettings(SourceSettings):
     seed: int = Field(20260101, ge=0, description="Seed of the initial factors.")
 
     def fit(self, data: SourceData, *, threads: int = 1) -> FactorScores:
-        """Alternate exact solutions of all users and of all items."""
+        """Alternate solutions of all users and of all items."""
         users, items = fit_als(
             data.weights,
             factors=self.factors,
@@ -39,7 +38,4 @@ class AlsSettings(SourceSettings):
             seed=self.seed,
             threads=threads,
         )
-        # A row without interactions keeps a trace of its random start.
-        users[np.diff(data.weights.indptr) == 0] = 0.0
-        items[np.bincount(data.weights.indices, minlength=len(items)) == 0] = 0.0
         return FactorScores(users, items)

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from recsys_batch.topn.jit import compiler
+from recsys_batch.compilation import compiler
 
 compiled = compiler(Path(__file__).parent, "policy")

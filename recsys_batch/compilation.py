@@ -1,0 +1,82 @@
+"""Compilation of loops: what the processor offers, and a machine-code cache that is safe.
+
+Compiled code is cached in the user's cache folder, never in the installation (which may be
+read-only), below a digest of its room's sources: numba itself only notices changes of the file a
+function stands in, not of the files whose functions it calls. Without a writable cache folder
+each process compiles anew, which takes some seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite.binding as llvm  # type: ignore[import-untyped]
+import numba
+
+_settings: Any = numba.config
+F = TypeVar("F", bound=Callable[..., object])
+# Sums may be taken in any order and products fused; what is not a number stays so.
+ANY_ORDER = frozenset({"reassoc", "contract", "nsz"})
+
+
+def _processor_features() -> frozenset[str]:
+    if _settings.CPU_NAME is None and _settings.CPU_FEATURES is None:
+        return frozenset(name for name, on in llvm.get_host_cpu_features().items() if on)
+    flags = (_settings.CPU_FEATURES or "").split(",")
+    return frozenset(flag[1:] for flag in flags if flag.startswith("+"))
+
+
+FEATURES = _processor_features()
+
+
+def cache_folder(sources: Path, name: str) -> str | None:
+    """Make the folder for the machine code of a room's sources; None where none can be written."""
+    files = [Path(__file__), *sorted(sources.glob("*.py"))]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+    base = _settings.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path("~/.cache")
+    try:
+        folder = Path(base).expanduser() / "recsys-batch" / f"{name}-{digest}"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):
+        return None
+    return str(folder) if os.access(folder, os.W_OK) else None
+
+
+def compile_into(function: F, folder: str | None, *, fastmath: frozenset[str] = frozenset()) -> F:
+    """Compile `function` on its first call and keep its machine code in `folder`, if there is one.
+
+    It runs without the interpreter lock.
+    """
+    compile_lazily: Any = numba.njit(
+        nogil=True, error_model="numpy", cache=folder is not None, fastmath=set(fastmath)
+    )
+    before = _settings.CACHE_DIR
+    _settings.CACHE_DIR = folder or before
+    try:
+        result: F = compile_lazily(function)
+    finally:
+        _settings.CACHE_DIR = before
+    return result
+
+
+def compiler(
+    sources: Path, name: str, *, fastmath: frozenset[str] = frozenset()
+) -> Callable[[F], F]:
+    """Make the decorator that compiles the functions of one room.
+
+    Parameters
+    ----------
+    sources
+        Folder of the room's modules: a change of any of them compiles all anew.
+    name
+        Of the room, for the name of its cache folder.
+    fastmath
+        LLVM's flags of inexact arithmetic, such as `ANY_ORDER`: none for loops whose results are
+        the same bits on every processor.
+    """
+    folder = cache_folder(sources, name)
+    return lambda function: compile_into(function, folder, fastmath=fastmath)

@@ -1,0 +1,8 @@
+"""Factors of rows, given those of columns, by conjugate gradients in compiled loops.
+
+`recsys_batch.models.als` alternates between the two sides of a matrix.
+"""
+
+from recsys_batch.models.solver.sides import Rows, solver_memory
+
+__all__ = ["Rows", "solver_memory"]
