@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -118,7 +118,7 @@ def write_ratings(weights: sparse.csr_matrix, path: Path, *, alpha: float) -> No
             cells = np.arange(start, min(start + _ROWS, weights.nnz))
             users = np.searchsorted(weights.indptr, cells, side="right") - 1
             rating = np.maximum(weights.data[cells] - np.float32(1 / alpha), least)
-            columns = (users, weights.indices[cells], rating)
+            columns: tuple[Any, ...] = (users, weights.indices[cells], rating)
             arrays = [
                 pa.array(each.astype(kind.to_pandas_dtype()))
                 for each, kind in zip(columns, schema.types, strict=True)
