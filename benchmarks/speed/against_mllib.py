@@ -6,9 +6,9 @@ confidence, rank a hundred items for every user and write them to Delta. Ours is
 `recommendForAllUsers`, which does not, in a session with 8 GB. Both are warm. One run of MLlib
 stands between runs of ours, of which the median counts; ratios of processor seconds are hardly
 touched by other load. The factors of both are judged alike, by exact lists without seen items, on
-pairs held out. MLlib's penalty grows with a row's pairs, ours does not, so each has its own,
-chosen with `--choose` on pairs cut from those to train on: MLlib's on a tenth of the made users; on
-Gowalla, where NDCG hardly depends on ours, MLlib has its default. From the project's root:
+pairs held out. Either penalty grows with a row's pairs: it is one and the same objective, with the
+penalty that `--choose ours` found best on pairs cut from those to train on. From the project's
+root:
 
     python -m benchmarks.speed.against_mllib --data made
     python -m benchmarks.speed.against_mllib --data gowalla
@@ -53,14 +53,8 @@ SETTINGS = SparkSettings(driver_memory="8g", shuffle_partitions=BLOCKS)
 GOAL = 40.0  # times as fast
 BEFORE, AFTER = 2, 3  # runs of ours around one of MLlib's
 CONFIDENCE = {"made": 10.0, "gowalla": 20.0}  # of a pair, against 1 of others
-CHOICES = {
-    "ours": (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0),
-    "mllib": (0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
-}
-PENALTIES = {
-    "made": {"ours": 300.0, "mllib": 0.3},
-    "gowalla": {"ours": 3.0, "mllib": 0.1},
-}
+CHOICES = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+PENALTY = {"made": 1.0, "gowalla": 1.0}  # times a row's pairs
 
 
 def lists_written(table: Path) -> int:
@@ -69,15 +63,15 @@ def lists_written(table: Path) -> int:
 
 
 def measure(
-    spark: SparkSession, pairs: Pairs, work: Work, penalties: dict[str, float], below: Path
+    spark: SparkSession, pairs: Pairs, work: Work, penalty: float, below: Path
 ) -> list[Figure]:
     """Run both on the same pairs; return the report's figures."""
     shape = pairs.train.shape
     file = below / "pairs.parquet"
     pairs.write(file)
     run = {
-        "ours": partial(ours, file, shape, work, below / "ours", penalties["ours"]),
-        "MLlib": partial(mllib, spark, file, shape, work, below / "mllib", penalties["mllib"]),
+        "ours": partial(ours, file, shape, work, below / "ours", penalty),
+        "MLlib": partial(mllib, spark, file, shape, work, below / "mllib", penalty),
     }
     names = ["ours"] * BEFORE + ["MLlib"] + ["ours"] * AFTER
     done: dict[str, list[Run]] = {"ours": [], "MLlib": []}
@@ -122,7 +116,7 @@ def choose(spark: SparkSession, name: str, pairs: Pairs, work: Work, below: Path
     cut = without_some(pairs, work.seed)
     file = below / "pairs.parquet"
     cut.write(file)
-    for penalty in CHOICES[name]:
+    for penalty in CHOICES:
         given = (file, cut.train.shape, work, penalty)
         made, _ = train_ours(*given) if name == "ours" else train_mllib(spark, *given)
         worth = ndcg(cut, made.users, made.items)
@@ -146,7 +140,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=5, help="sweeps over users and items")
     parser.add_argument("--n", type=int, default=100, help="length of the lists")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--choose", choices=tuple(CHOICES), help="try penalties, and no more")
+    parser.add_argument("--choose", choices=("ours", "mllib"), help="try penalties, and no more")
     parser.add_argument("--out", type=Path, default=REPORTS)
     return parser.parse_args()
 
@@ -155,7 +149,7 @@ def main() -> None:
     """Measure, print the table, write it as JSON and Markdown."""
     given = _arguments()
     work = Work(given.factors, given.iterations, CONFIDENCE[given.data], given.n, given.seed)
-    pairs, penalties, load = _pairs(given), PENALTIES[given.data], os.getloadavg()[0]
+    pairs, penalty, load = _pairs(given), PENALTY[given.data], os.getloadavg()[0]
     spark = make_session(SETTINGS, app="benchmark against MLlib")
     try:
         with tempfile.TemporaryDirectory(prefix="recsys-batch-mllib-") as name:
@@ -164,16 +158,15 @@ def main() -> None:
                 sys.stdout.writelines(choose(spark, given.choose, pairs, work, Path(name)))
                 return
             (Path(name) / "few").mkdir()
-            measure(spark, made_pairs(300, 200, 3000, 0), work, penalties, Path(name) / "few")
-            found = measure(spark, pairs, work, penalties, Path(name))
+            measure(spark, made_pairs(300, 200, 3000, 0), work, penalty, Path(name) / "few")
+            found = measure(spark, pairs, work, penalty, Path(name))
     finally:
         spark.stop()
     about = (
         f"{given.data}: {pairs.told}; {work.factors} factors, {work.iterations} sweeps, confidence "
-        f"{work.confidence:g}, penalties {penalties['ours']:g} (ours) and {penalties['mllib']:g} "
-        f"times a row's pairs (MLlib), lists of {work.n}; Spark {SETTINGS.master} with "
-        f"{SETTINGS.driver_memory}, {BLOCKS} blocks; {cores()} cores, load of the machine before "
-        f"the runs {load:.1f}."
+        f"{work.confidence:g}, penalty {penalty:g} times a row's pairs, lists of {work.n}; Spark "
+        f"{SETTINGS.master} with {SETTINGS.driver_memory}, {BLOCKS} blocks; {cores()} cores, load "
+        f"of the machine before the runs {load:.1f}."
     )
     text = write_report(
         f"mllib-{given.data}",

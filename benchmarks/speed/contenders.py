@@ -62,7 +62,10 @@ class Run:
 def train_ours(
     file: Path, shape: tuple[int, int], work: Work, penalty: float
 ) -> tuple[Run, sparse.csr_matrix]:
-    """Train with `fit_als`; return the pairs, too, which lists are to leave out."""
+    """Train with `fit_als`; return the pairs, too, which lists are to leave out.
+
+    A row's penalty grows with its pairs, as MLlib's does.
+    """
     run = Run()
     with run.phase("train"):
         pairs = read_pairs(file, shape)
@@ -73,6 +76,7 @@ def train_ours(
             alpha=work.confidence,
             iterations=work.iterations,
             seed=work.seed,
+            frequency_exponent=1.0,
         )
     return run, pairs
 

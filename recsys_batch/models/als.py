@@ -1,9 +1,11 @@
 """Implicit-feedback ALS on one machine.
 
 Hu, Koren, Volinsky, "Collaborative Filtering for Implicit Feedback Datasets", ICDM 2008: minimises
-sum c_ui (p_ui - x_u . y_i)^2 + lambda (|x|^2 + |y|^2). The confidence c of an interaction is alpha
-times its weight, that of all other pairs 1; the paper adds 1 to the former, whereby interactions of
-long ago, which weigh little, would still count in full.
+sum c_ui (p_ui - x_u . y_i)^2 + lambda (sum n_u^nu |x_u|^2 + sum n_i^nu |y_i|^2), where n counts a
+row's interactions and nu is 0 in the paper, 1 with Zhou et al., "Large-scale Parallel Collaborative
+Filtering for the Netflix Prize", AAIM 2008, and Spark MLlib. The confidence c of an interaction is
+alpha times its weight, that of all other pairs 1; the paper adds 1 to the former, whereby
+interactions of long ago, which weigh little, would still count in full.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ def fit_als(
     alpha: float,
     iterations: int,
     seed: int,
+    frequency_exponent: float = 0.0,
     threads: int | None = None,
     start: Floats | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -42,7 +45,7 @@ def fit_als(
     ----------
     weights
         Users x items, positive; a negative weight says that the pair is not liked.
-    factors, regularization, alpha, iterations, seed
+    factors, regularization, alpha, iterations, seed, frequency_exponent
         As in `recsys_batch.models.sources.als.AlsSettings`.
     threads
         Solver threads; None takes every core. BLAS runs on one thread a solver.
@@ -72,7 +75,9 @@ def fit_als(
     values = weights.data.astype(np.float32, copy=False)
     by_user = sparse.csr_matrix((values, weights.indices, weights.indptr), shape, copy=False)
     by_item = by_user.T.tocsr()
-    of_users, of_items = (Rows(each, alpha, regularization) for each in (by_user, by_item))
+    of_users, of_items = (
+        Rows(each, alpha, regularization, frequency_exponent) for each in (by_user, by_item)
+    )
     where = f"regularization {regularization}, alpha {alpha}"
     with (
         threadpool_limits(limits=1, user_api="blas"),

@@ -83,6 +83,7 @@ class AlsEngine:
             alpha=als.alpha,
             iterations=als.iterations,
             seed=als.seed,
+            frequency_exponent=als.frequency_exponent,
             folder=self.folder,
             progress=self.progress,
         )

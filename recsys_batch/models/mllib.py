@@ -45,6 +45,7 @@ def fit_mllib(
     alpha: float,
     iterations: int,
     seed: int,
+    frequency_exponent: float = 0.0,
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Floats, Floats]:
@@ -52,7 +53,7 @@ def fit_mllib(
 
     Parameters
     ----------
-    weights, factors, regularization, alpha, iterations, seed
+    weights, factors, regularization, alpha, iterations, seed, frequency_exponent
         As in `recsys_batch.models.als.fit_als`.
     folder
         Driver and executors see it: interactions and checkpoints lie there while this runs.
@@ -78,7 +79,7 @@ def fit_mllib(
         als = ALS(
             rank=factors,
             maxIter=iterations,
-            regParam=mean_regularization(weights, regularization),
+            regParam=mean_regularization(weights, regularization, frequency_exponent),
             alpha=alpha,
             implicitPrefs=True,
             numUserBlocks=_BLOCKS,
@@ -126,11 +127,16 @@ def write_ratings(weights: sparse.csr_matrix, path: Path, *, alpha: float) -> No
             writer.write_table(pa.table(arrays, schema=schema))
 
 
-def mean_regularization(weights: sparse.csr_matrix, regularization: float) -> float:
-    """MLlib's regularisation, under which the penalties of all rows add up to the same."""
-    users = np.count_nonzero(np.diff(weights.indptr))
-    items = len(np.unique(weights.indices))
-    return float(regularization * (users + items) / (2 * weights.nnz))
+def mean_regularization(
+    weights: sparse.csr_matrix, regularization: float, frequency_exponent: float
+) -> float:
+    """MLlib's regularisation, under which the penalties of all rows add up to the same.
+
+    It multiplies the penalty of a row by its interactions: an exponent of 1 is its own.
+    """
+    counts = np.concatenate([np.diff(weights.indptr), np.bincount(weights.indices)])
+    counts = counts[counts > 0].astype(np.float64)
+    return float(regularization * (counts**frequency_exponent).sum() / counts.sum())
 
 
 def placed(frame: DataFrame, *, rows: int, factors: int) -> Floats:

@@ -83,14 +83,21 @@ def loss(weights: sparse.csr_matrix, users, items, *, regularization: float, alp
     return float(squares.sum() + regularization * ((left**2).sum() + (right**2).sum()))
 
 
-def solved_in_full(weights: sparse.csr_matrix, others, *, regularization: float, alpha: float):
+def solved_in_full(
+    weights: sparse.csr_matrix,
+    others,
+    *,
+    regularization: float,
+    alpha: float,
+    frequency_exponent: float = 0.0,
+):
     """The normal equations of every row, in double precision."""
     dense, others = weights.toarray().astype(float), np.asarray(others, float)
-    penalty = regularization * np.eye(others.shape[1])
     rows = np.zeros((len(dense), others.shape[1]))
     for row, given in enumerate(dense):
         confidence = np.where(given == 0, 1.0, alpha * np.abs(given))
-        system = (others.T * confidence) @ others + penalty
+        penalty = regularization * np.count_nonzero(given) ** frequency_exponent
+        system = (others.T * confidence) @ others + penalty * np.eye(others.shape[1])
         rows[row] = np.linalg.solve(system, others.T @ (confidence * (given > 0)))
     return rows
 
@@ -103,6 +110,19 @@ def test_every_row_solves_its_normal_equations(sparse_weights, factors, regulari
     expected = solved_in_full(sparse_weights.T.tocsr(), users, **objective)
     apart = np.linalg.norm(items - expected, axis=1)
     assert (apart <= 2e-3 * np.linalg.norm(expected, axis=1)).all()
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0])
+def test_a_penalty_grows_with_a_rows_interactions(sparse_weights, exponent):
+    objective = {"regularization": 0.5, "alpha": 10.0, "frequency_exponent": exponent}
+    users, items = fit(sparse_weights, iterations=1, **objective)
+    expected = solved_in_full(sparse_weights.T.tocsr(), users, **objective)
+    apart = np.linalg.norm(items - expected, axis=1)
+    assert (apart <= 2e-3 * np.linalg.norm(expected, axis=1)).all()
+    alike = solved_in_full(
+        sparse_weights.T.tocsr(), users, **{**objective, "frequency_exponent": 0.0}
+    )
+    assert np.linalg.norm(items - alike) > 0.05 * np.linalg.norm(alike)
 
 
 def test_rows_longer_than_what_is_gathered_and_pairs_that_are_not_liked_are_solved_too():

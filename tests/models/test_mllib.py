@@ -105,4 +105,5 @@ def test_ratings_are_weights_less_one_over_alpha_and_never_dislikes(tmp_path):
 def test_regularization_is_shared_out_by_the_interactions_of_a_row():
     """Two users and two items of two each have a penalty of 3 * 4 rows; 8 in all, so 1.5 each."""
     weights = sparse.csr_matrix(np.array([[1, 1, 0], [1, 1, 0], [0, 0, 0]], dtype=np.float32))
-    assert mean_regularization(weights, 3.0) == 1.5
+    assert mean_regularization(weights, 3.0, 0.0) == 1.5
+    assert mean_regularization(weights, 3.0, 1.0) == 3.0

@@ -143,7 +143,7 @@ def _gather(source, columns, start, count, out):
 
 @compiled
 def solve(
-    first, pointers, columns, weights, others, diagonal, penalty, confidence,
+    first, pointers, columns, weights, others, diagonal, penalty, exponent, confidence,
     block, gathered, places, near, steps, tolerance,
 ):  # fmt: skip
     """Solve rows ``first, first + 1, ...``, as many as `block` has, which holds their start.
@@ -156,8 +156,10 @@ def solve(
         The CSR matrix of all rows.
     others
         Factors of the columns in the eigenbasis of their Gram matrix.
-    diagonal, penalty
-        The Gram matrix's eigenvalues; the L2 penalty.
+    diagonal
+        The Gram matrix's eigenvalues.
+    penalty, exponent
+        A row with n columns has the L2 penalty ``penalty * n ** exponent``.
     confidence
         Of an interaction of weight 1, against 1 of every other pair, which `diagonal` has.
     block
@@ -179,8 +181,9 @@ def solve(
         if count == 0:
             solution[:] = _ZERO
             continue
+        own = penalty * np.float32(count) ** exponent
         for k in range(dims):
-            shared = np.sqrt(diagonal[k] + penalty)
+            shared = np.sqrt(diagonal[k] + own)
             root[k] = np.float32(1) / shared
             solution[k] *= shared
         for i in range(count):

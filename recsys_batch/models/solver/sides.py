@@ -36,13 +36,14 @@ class Rows:
     confidence
         Of an interaction of weight 1, against 1 of every other pair. A negative weight says that
         the pair is not liked, with its confidence.
-    penalty
-        L2, the same for every row.
+    penalty, exponent
+        L2 of a row: `penalty` times its interactions to the power of `exponent`.
     """
 
     weights: sparse.csr_matrix
     confidence: float
     penalty: float
+    exponent: float = 0.0
 
     def solve(self, others: Floats, start: Floats, pool: ThreadPoolExecutor) -> None:
         """Replace `start`, factors of the rows, by the best, given those of the columns.
@@ -70,7 +71,8 @@ class Rows:
             solved = start[first:last] @ shared.basis
             solve(
                 first, pointers, self.weights.indices, self.weights.data, shared.others,
-                shared.diagonal, np.float32(self.penalty), np.float32(self.confidence), solved,
+                shared.diagonal, np.float32(self.penalty), np.float32(self.exponent),
+                np.float32(self.confidence), solved,
                 scratch.gathered, scratch.places, scratch.near, _STEPS, np.float32(_TOLERANCE),
             )  # fmt: skip
             np.matmul(solved, back, out=start[first:last])

@@ -20,7 +20,14 @@ class AlsSettings(SourceSettings):
 
     kind: Literal["als"] = "als"
     factors: int = Field(64, ge=1, le=512, description="Dimensions of the factors.")
-    regularization: float = Field(1.0, ge=0, description="L2 penalty, the same for every row.")
+    regularization: float = Field(1.0, ge=0, description="L2 penalty.")
+    frequency_exponent: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="The penalty of a row grows with its interactions to this power: 0 penalises "
+        "all rows alike.",
+    )
     alpha: Positive = Field(
         10.0, description="Confidence of an interaction: alpha * weight, against 1 of others."
     )
@@ -36,6 +43,7 @@ class AlsSettings(SourceSettings):
             alpha=self.alpha,
             iterations=self.iterations,
             seed=self.seed,
+            frequency_exponent=self.frequency_exponent,
             threads=threads,
         )
         return FactorScores(users, items)
