@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import EventType
-from recsys_batch.features.state import Part
+from recsys_batch.features.parts import Part
 from recsys_batch.features.versions import as_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import EventType
-from recsys_batch.features.state import Decay, Part, by_part, weighed
+from recsys_batch.features.parts import Part, by_part
+from recsys_batch.features.state import Decay, weighed
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame

@@ -14,7 +14,7 @@ When the epoch moves on, states are made anew from the events.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -113,31 +113,6 @@ def merged(*states: DataFrame) -> DataFrame:
     return _union(*(each.select(*_NAMES) for each in states)).groupBy(*_KEYS).agg(*_sums())
 
 
-@dataclass(frozen=True)
-class Part:
-    """What of a state a part of the features is made of.
-
-    Attributes
-    ----------
-    name
-        "train" or "full".
-    until
-        The instant it looks back from.
-    prefix
-        Of the columns of its sums; a row in which they are null is not of the part.
-    """
-
-    name: str
-    until: dt.datetime
-    prefix: str = ""
-
-    def of(self, name: str) -> Column:
-        """The part's own column."""
-        from pyspark.sql import functions as F
-
-        return F.col(self.prefix + name)
-
-
 def past_and_whole(past: DataFrame, held: DataFrame) -> DataFrame:
     """The state of the past and of what was held out, beside that of the past alone.
 
@@ -169,17 +144,6 @@ def past_and_whole(past: DataFrame, held: DataFrame) -> DataFrame:
         .agg(*_sums(), *_sums(of=F.col(_IN_PAST), prefix=PAST))
         .persist()
     )
-
-
-def by_part(frame: DataFrame, parts: Sequence[Part], keys: Sequence[str], *names: str) -> DataFrame:
-    """One row a part and row of `frame`: part, keys and the part's own columns of the names."""
-    from pyspark.sql import functions as F
-
-    own = (
-        F.struct(F.lit(part.name).alias(c.PART), *(part.of(name).alias(name) for name in names))
-        for part in parts
-    )
-    return frame.select(*keys, F.inline(F.array(*own))).select(c.PART, *keys, *names)
 
 
 def _sums(*, of: Column | None = None, prefix: str = "") -> list[Column]:

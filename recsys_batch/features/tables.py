@@ -12,10 +12,10 @@ from recsys_batch.features.consent import consented, permitted
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.history import day_end
 from recsys_batch.features.interactions import holdout, interactions, popularity
+from recsys_batch.features.parts import Part
 from recsys_batch.features.state import (
     PAST,
     Clock,
-    Part,
     fold,
     fold_facts,
     merged_facts,

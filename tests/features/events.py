@@ -8,7 +8,8 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from recsys_batch.features.state import Clock, Decay, Part, fold, fold_facts
+from recsys_batch.features.parts import Part
+from recsys_batch.features.state import Clock, Decay, fold, fold_facts
 from recsys_batch.lake.tables import TABLES
 
 UNTIL = dt.datetime(2026, 1, 31, tzinfo=dt.UTC)

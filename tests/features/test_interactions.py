@@ -14,7 +14,8 @@ from recsys_batch.features.consent import consented, refusals
 from recsys_batch.features.entities import items, users
 from recsys_batch.features.history import visible_events
 from recsys_batch.features.interactions import holdout, interactions, popularity
-from recsys_batch.features.state import PAST, Part, fold, merged, past_and_whole
+from recsys_batch.features.parts import Part
+from recsys_batch.features.state import PAST, fold, merged, past_and_whole
 from recsys_batch.features.versions import item_versions, profile_versions
 from recsys_batch.lake.digests import frame_digest
 

@@ -17,7 +17,8 @@ from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES
 from recsys_batch.errors import LandingError, MappingError
 from recsys_batch.features.entities import users
 from recsys_batch.features.interactions import interactions
-from recsys_batch.features.state import Clock, Decay, Part, fold
+from recsys_batch.features.parts import Part
+from recsys_batch.features.state import Clock, Decay, fold
 from recsys_batch.features.versions import profile_versions
 from recsys_batch.ingest.conservation import Conservation
 from recsys_batch.lake.ledger import read_rows, replace_rows
