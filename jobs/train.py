@@ -28,7 +28,9 @@ def run(job: Job) -> str:
         job.progress(f"fitting ({part})", done, 2)
         known = read_training(job.home, run_id=run_id, part=part, until=until)
         model = fit_model(known, recipe, fit_als=engine)
-        model.save(model_path(job.home, run_id, part))
+        # That of the hold-out is kept as it is: what rounding loses is measured on it.
+        kept = model.rounded(job.settings.model.precision) if part == "full" else model
+        kept.save(model_path(job.home, run_id, part))
         for name, table in factor_tables(known, model.factors, run_id=run_id, part=part).items():
             made[name].append(table)
     keep_latest(job.home)

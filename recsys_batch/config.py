@@ -101,6 +101,11 @@ class ModelSettings(_Settings):
         description="What fits sources of kind als: local, on the driver's machine, or mllib, "
         "Spark's, on the executors; auto: local while its memory is there.",
     )
+    precision: Literal["float32", "float16", "int8"] = Field(
+        "float32",
+        description="Numbers of the factors that lists are made of: fewer bits make the model's "
+        "file smaller, at a loss that `evaluate` measures.",
+    )
     memory: str | None = Field(
         None,
         description="Memory that local may take, such as 8g; null: what the machine has left.",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from recsys_batch.config import EvaluationSettings
-from recsys_batch.evaluation.report import BASELINE
+from recsys_batch.evaluation.report import BASELINE, EXACT
 from recsys_batch.evaluation.scores import Scores, evaluate
 from recsys_batch.models.engines import FitAls
 from recsys_batch.models.recipes import POPULAR, Recipe
@@ -24,8 +24,8 @@ from recsys_batch.ranking.ranker import Ranker
 class Backtest:
     """Models scored on one hold-out, by name.
 
-    The names are popularity, lists, champion where there is another one, and ``SOURCE alone`` of
-    each further source.
+    The names are popularity, lists, champion where there is another one, `EXACT` where factors
+    were rounded, and ``SOURCE alone`` of each further source.
 
     Attributes
     ----------
@@ -47,6 +47,7 @@ def backtest(
     champion: Recipe | None,
     settings: EvaluationSettings,
     fit_als: FitAls | None = None,
+    exact: RankingModel | None = None,
 ) -> Backtest:
     """Score a run on its hold-out.
 
@@ -60,6 +61,8 @@ def backtest(
         The recipe that is live, to be fitted on the same where it is another one.
     fit_als
         What fits its sources of kind `als`, as it did the model's; None: their own `fit`.
+    exact
+        The model before its factors were rounded, where they were.
     """
     ranker, trained_on = under(model), model.trained_on
     with threadpool_limits(limits=1, user_api="blas"):  # as the tasks that make lists
@@ -69,6 +72,8 @@ def backtest(
         if champion is not None and champion != model.recipe:
             theirs = under(fit_model(trained_on, champion, fit_als=fit_als))
             lists["champion"], told["champion"] = ranker_lists(theirs, holdout.rows)
+        if exact is not None:
+            lists[EXACT], told[EXACT] = ranker_lists(under(exact), holdout.rows)
     lists |= {f"{name} alone": found for name, found in alone.items()}
     weights = trained_on.data.weights
     score = partial(

@@ -18,6 +18,7 @@ from recsys_batch.evaluation.rows import metric_label, number
 from recsys_batch.evaluation.scores import Scores
 
 BASELINE = "popularity"
+EXACT = "float32 factors"
 _WIDTH = 1000  # of the console: a table is as wide as its cells, and nothing is cut off
 _BOX = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 SHOWN = ("ndcg", "precision", "recall", "map", "hit_rate", "coverage")
@@ -58,6 +59,24 @@ def quality_rows(models: Mapping[str, Scores], *, baseline: str = BASELINE) -> l
             reference = None if model == baseline else models[baseline]
             rows.append(row | _difference(name, scores, reference))
     return rows
+
+
+def rounding_loss(scores: Mapping[str, Scores], precision: str) -> str:
+    """What factors in fewer bits lose, as a sentence: lists by them against those by `EXACT`."""
+    rounded, exact = scores["lists"], scores[EXACT]
+    settings = rounded.settings
+    apart = paired(
+        rounded.per_user["ndcg"],
+        exact.per_user["ndcg"],
+        resamples=settings.resamples,
+        confidence=settings.confidence,
+        seed=settings.seed,
+    ).difference
+    return (
+        f"factors in {precision}: {metric_label(rounded.key('ndcg'))} "
+        f"{rounded.means['ndcg'].value:.4f} against {exact.means['ndcg'].value:.4f} in float32 "
+        f"({settings.confidence:.0%} of the difference in {apart.low:+.4f} to {apart.high:+.4f})"
+    )
 
 
 def quality_table(rows: Sequence[Mapping[str, Any]]) -> str:

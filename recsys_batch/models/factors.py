@@ -9,12 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from recsys_batch import columns as c
-from recsys_batch.models.sources import FactorScores
+from recsys_batch.models.sources import FactorSource
 from recsys_batch.models.training import Training
 
 
 def factor_tables(
-    trained_on: Training, factors: FactorScores, *, run_id: str, part: str
+    trained_on: Training, factors: FactorSource, *, run_id: str, part: str
 ) -> dict[str, pa.Table]:
     """Table to its rows of a run's part: of users and items with a history."""
     weights = trained_on.data.weights

@@ -14,8 +14,15 @@ import numpy.typing as npt
 
 from recsys_batch.errors import LakeError
 from recsys_batch.models.engines import FitAls
+from recsys_batch.models.quantised import CodedFactors, Precision
 from recsys_batch.models.recipes import FACTORS, Recipe
-from recsys_batch.models.sources import AlsSettings, FactorScores, FittedSource, SourceSettings
+from recsys_batch.models.sources import (
+    AlsSettings,
+    FactorScores,
+    FactorSource,
+    FittedSource,
+    SourceSettings,
+)
 from recsys_batch.models.training import Training
 
 # What reading a file that is missing, cut off, or of other code can raise.
@@ -41,16 +48,30 @@ class RankingModel:
     sources: Mapping[str, FittedSource]
 
     @property
-    def factors(self) -> FactorScores:
+    def factors(self) -> FactorSource:
         """Users and items of the source that is made of factors."""
         found = self.sources[FACTORS]
-        assert isinstance(found, FactorScores)
+        assert isinstance(found, FactorSource)
         return found
 
     @cached_property
     def known(self) -> npt.NDArray[np.bool_]:
         """Users of whom there is a history."""
         return np.diff(self.trained_on.data.weights.indptr) > 0
+
+    def rounded(self, precision: Precision) -> RankingModel:
+        """The model with all factors in fewer bits, as it is served; float32 leaves it as it is."""
+        if precision == "float32":
+            return self
+        return replace(
+            self,
+            sources={
+                name: CodedFactors.of(source, precision)
+                if isinstance(source, FactorScores)
+                else source
+                for name, source in self.sources.items()
+            },
+        )
 
     def save(self, path: Path) -> None:
         """Write the model as one file that `load_model` maps into memory."""

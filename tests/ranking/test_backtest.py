@@ -12,7 +12,7 @@ from models.feature_tables import USERS, table
 from ranking.cases import model, ranker, recipe, row, trained
 from recsys_batch.config import EvaluationSettings
 from recsys_batch.evaluation.backtest import backtest, list_depth
-from recsys_batch.evaluation.report import quality_rows
+from recsys_batch.evaluation.report import EXACT, quality_rows, rounding_loss
 from recsys_batch.models.recipes import Calibration
 from recsys_batch.models.sources import RegionalSettings
 from recsys_batch.ranking.backtest import Holdout, alone_lists, make_holdout, ranker_lists
@@ -167,3 +167,16 @@ def test_an_empty_holdout_scores_nobody(shop):
     scores = scored(shop, nobody)["lists"]
     assert scores.users == 0
     assert np.isnan(scores.means["ndcg"].value)
+
+
+def test_what_rounding_loses_is_measured_beside_what_is_served(shop, holdout):
+    served = shop.rounded("int8")
+    under = partial(ranker, n=list_depth(SETTINGS))
+    found = backtest(
+        served, holdout, under=under, champion=None, settings=SETTINGS, exact=shop
+    ).scores
+    assert found[EXACT].means["ndcg"] == scored(shop, holdout)["lists"].means["ndcg"]
+    assert EXACT not in scored(shop, holdout)
+    sentence = rounding_loss(found, "int8")
+    assert sentence.startswith("factors in int8: ")
+    assert f"against {found[EXACT].means['ndcg'].value:.4f} in float32" in sentence

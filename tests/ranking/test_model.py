@@ -68,3 +68,17 @@ def test_what_is_no_model_says_what_to_run(fitted, tmp_path, content):
         )
     with pytest.raises(LakeError, match=r"the model cannot be read .*; run `recsys-batch train`"):
         load_model(path)
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_a_model_in_fewer_bits_is_mapped_and_ranks_nearly_alike(fitted, tmp_path, precision):
+    rounded = fitted.rounded(precision)
+    assert fitted.rounded("float32") is fitted
+    rounded.save(tmp_path / "rounded.model")
+    mapped = load_model(tmp_path / "rounded.model")
+    assert mapped.factors.items.dtype == np.float32
+    rows = np.flatnonzero(fitted.known)
+    for name, source in fitted.sources.items():
+        exact, found = source.scores(rows), mapped.sources[name].scores(rows)
+        np.testing.assert_allclose(found, exact, atol=0.02 * np.abs(exact).max())
+    assert mapped.factors.scores(rows).tobytes() != fitted.factors.scores(rows).tobytes()

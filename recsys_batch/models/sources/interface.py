@@ -7,7 +7,7 @@ users over all items. `tests/models/sources/test_contract.py` holds every source
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Protocol, TypeAlias, runtime_checkable
+from typing import Annotated, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -107,12 +107,27 @@ class FittedSource(Protocol):
         ...
 
 
+class FactorRows(Protocol):
+    """Factors by row, of which some are taken at a time."""
+
+    def __getitem__(self, rows: Any, /) -> Floats:
+        """float32, rows x factors."""
+        ...
+
+
 @runtime_checkable
 class FactorSource(Protocol):
     """A fitted source whose scores are dot products, so that the top-N kernel can rank it."""
 
-    users: Floats
-    items: Floats
+    @property
+    def users(self) -> FactorRows:
+        """Of users."""
+        ...
+
+    @property
+    def items(self) -> Floats:
+        """Of items, float32, items x factors."""
+        ...
 
     def scores(self, rows: Rows) -> Floats:
         """As in `FittedSource`."""
