@@ -9,12 +9,7 @@ from recsys_batch import columns as c
 from recsys_batch.evaluation.backtest import backtest, list_depth
 from recsys_batch.evaluation.breakdown import breakdown
 from recsys_batch.evaluation.gate import Decision, decide
-from recsys_batch.evaluation.report import (
-    BASELINE,
-    quality_rows,
-    quality_table,
-    rounding_loss,
-)
+from recsys_batch.evaluation.report import BASELINE, quality_rows, quality_table, rounding_loss
 from recsys_batch.features.tables import part_ends
 from recsys_batch.job import Job, main
 from recsys_batch.lake.ledger import replace_rows
@@ -39,16 +34,7 @@ def run(job: Job) -> Decision:
     day = part_ends(job.day, settings)["train"] - dt.timedelta(days=1)
     under = partial(Ranker, policy=job.policy, as_of=day, run_id=run_id, n=list_depth(measured))
     holdout = read_holdout(job.home, run_id=run_id, trained_on=model.trained_on)
-    served = model.rounded(settings.model.precision)
-    found = backtest(
-        served,
-        holdout,
-        under=under,
-        champion=champion,
-        settings=measured,
-        fit_als=fit,
-        exact=None if served is model else model,
-    )
+    found = backtest(model, holdout, under=under, champion=champion, settings=measured, fit_als=fit)
     scores = found.scores
     decision = decide(
         challenger=scores["lists"],
@@ -61,14 +47,12 @@ def run(job: Job) -> Decision:
     rows = [{**row, c.RUN_ID: run_id} for row in quality_rows(scores)]
     stored = [{name: row[name] for name in TABLES["metrics"].names} for row in rows]
     replace_rows(job.home, "metrics", stored, run_id=run_id)
-    if served is not model:
-        job.say(rounding_loss(scores, settings.model.precision))
     parts = breakdown(found, holdout, model.trained_on, settings=measured)
     replace_rows(job.home, "segments", [{**row, c.RUN_ID: run_id} for row in parts], run_id=run_id)
     replace_rows(job.home, "decisions", [{**decision.to_dict(), c.RUN_ID: run_id}], run_id=run_id)
     reached = {row[c.METRIC]: row[c.VALUE] for row in rows if row[c.MODEL] == "lists"}
     log_metrics(job.home, settings, opened, reached)
-    job.say(quality_table(rows))
+    job.say("\n".join([quality_table(rows), *rounding_loss(scores)]))
     return decision
 
 

@@ -21,16 +21,14 @@ from recsys_batch.ranking.stored import keep_latest, model_path
 def run(job: Job) -> str:
     """Fit on all events, and on those before the hold-out; return the model's version."""
     opened, lake = job.open_run(), job.lake
-    run_id = opened.run_id
+    run_id, precision = opened.run_id, job.settings.model.precision
     recipe, engine = run_recipe(job.home, run_id), job.als_engine(run_id)
     made: dict[str, list[pa.Table]] = {"user_factors": [], "item_factors": []}
     for done, (part, until) in enumerate(part_ends(job.day, job.settings).items()):
         job.progress(f"fitting ({part})", done, 2)
         known = read_training(job.home, run_id=run_id, part=part, until=until)
-        model = fit_model(known, recipe, fit_als=engine)
-        # That of the hold-out is kept as it is: what rounding loses is measured on it.
-        kept = model.rounded(job.settings.model.precision) if part == "full" else model
-        kept.save(model_path(job.home, run_id, part))
+        model = fit_model(known, recipe, fit_als=engine, precision=precision)
+        (model.rounded() if part == "full" else model).save(model_path(job.home, run_id, part))
         for name, table in factor_tables(known, model.factors, run_id=run_id, part=part).items():
             made[name].append(table)
     keep_latest(job.home)

@@ -15,8 +15,8 @@ from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.models.champion import log_trials
 from recsys_batch.models.recipes import Recipe
 from recsys_batch.tuning.collect import read_log
-from recsys_batch.tuning.drift import drifted_until
-from recsys_batch.tuning.recipes import choose_recipe, looked_until
+from recsys_batch.tuning.drift import searched_until
+from recsys_batch.tuning.recipes import choose_recipe
 
 
 def run(job: Job) -> Recipe:
@@ -24,18 +24,8 @@ def run(job: Job) -> Recipe:
     opened, settings = job.open_run(), job.settings
     cutoff = part_ends(job.day, settings)["train"]
     first = first_day(job.home, horizon=opened.horizon)
-    until = looked_until(first, cutoff, every_days=settings.tuning.every_days)
-    changed: list[str] = []
-    if settings.tuning.max_drift is not None and settings.model.weights is None:
-        known_by = _inputs(job, cutoff, opened.horizon)
-        until, drift = drifted_until(known_by, until, cutoff, limit=settings.tuning.max_drift)
-        if drift is not None:
-            changed.append(
-                f"the log has changed by {drift.day}: {drift.facet} has a stability index of "
-                f"{drift.index:.2f}, over {settings.tuning.max_drift:g}"
-            )
-            job.say(changed[0])
-    seen = _inputs(job, until, opened.horizon)
+    until, changed = searched_until(job.lake, settings, first, cutoff, horizon=opened.horizon)
+    seen = Inputs.before(job.lake, until, horizon=opened.horizon)
     log = inputs_digest(
         job.home,
         last_day=until - dt.timedelta(days=1),
@@ -56,19 +46,14 @@ def run(job: Job) -> Recipe:
             settings=settings,
             journal=journal,
             say=job.say,
+            changed=changed,
         )
         log_trials(job.home, settings, recipe_id, choice.trials)
         journal.unlink(missing_ok=True)
         row = {c.RUN_ID: opened.run_id, "recipe_id": recipe_id, "until": until, **choice.row()}
-        row["reasons"] = [*changed, *choice.reasons]
         job.say(f"recipe {recipe_id}: {len(choice.trials)} trials in {choice.seconds:.1f} s")
     replace_rows(job.home, "recipes", [row], run_id=opened.run_id)
     return Recipe.model_validate_json(row["recipe"])
-
-
-def _inputs(job: Job, until: dt.date, horizon: int) -> Inputs:
-    end = dt.datetime.combine(until, dt.time(), dt.UTC)
-    return Inputs(job.lake, until=end, horizon=horizon)
 
 
 if __name__ == "__main__":

@@ -47,33 +47,32 @@ def backtest(
     champion: Recipe | None,
     settings: EvaluationSettings,
     fit_als: FitAls | None = None,
-    exact: RankingModel | None = None,
 ) -> Backtest:
     """Score a run on its hold-out.
 
     Parameters
     ----------
     model
-        The run's recipe, fitted on what was known before the hold-out.
+        The run's recipe, fitted on what was known before the hold-out, its factors not yet rounded.
     under
         Puts a model under the run's rules, for lists of `list_depth` items.
     champion
         The recipe that is live, to be fitted on the same where it is another one.
     fit_als
         What fits its sources of kind `als`, as it did the model's; None: their own `fit`.
-    exact
-        The model before its factors were rounded, where they were.
     """
-    ranker, trained_on = under(model), model.trained_on
+    served, trained_on = model.rounded(), model.trained_on
+    ranker = under(served)
     with threadpool_limits(limits=1, user_api="blas"):  # as the tasks that make lists
         alone = alone_lists(ranker, holdout.rows)
         ours, likely = ranker_lists(ranker, holdout.rows)
         lists, told = {BASELINE: alone.pop(POPULAR), "lists": ours}, {"lists": likely}
         if champion is not None and champion != model.recipe:
-            theirs = under(fit_model(trained_on, champion, fit_als=fit_als))
+            other = fit_model(trained_on, champion, fit_als=fit_als, precision=model.precision)
+            theirs = under(other.rounded())
             lists["champion"], told["champion"] = ranker_lists(theirs, holdout.rows)
-        if exact is not None:
-            lists[EXACT], told[EXACT] = ranker_lists(under(exact), holdout.rows)
+        if served is not model:
+            lists[EXACT], told[EXACT] = ranker_lists(under(model), holdout.rows)
     lists |= {f"{name} alone": found for name, found in alone.items()}
     weights = trained_on.data.weights
     score = partial(

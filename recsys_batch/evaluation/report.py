@@ -61,8 +61,10 @@ def quality_rows(models: Mapping[str, Scores], *, baseline: str = BASELINE) -> l
     return rows
 
 
-def rounding_loss(scores: Mapping[str, Scores], precision: str) -> str:
-    """What factors in fewer bits lose, as a sentence: lists by them against those by `EXACT`."""
+def rounding_loss(scores: Mapping[str, Scores]) -> list[str]:
+    """What factors in fewer bits lose, in a sentence; none where they were not rounded."""
+    if EXACT not in scores:
+        return []
     rounded, exact = scores["lists"], scores[EXACT]
     settings = rounded.settings
     apart = paired(
@@ -72,11 +74,11 @@ def rounding_loss(scores: Mapping[str, Scores], precision: str) -> str:
         confidence=settings.confidence,
         seed=settings.seed,
     ).difference
-    return (
-        f"factors in {precision}: {metric_label(rounded.key('ndcg'))} "
+    return [
+        f"factors are rounded: {metric_label(rounded.key('ndcg'))} "
         f"{rounded.means['ndcg'].value:.4f} against {exact.means['ndcg'].value:.4f} in float32 "
         f"({settings.confidence:.0%} of the difference in {apart.low:+.4f} to {apart.high:+.4f})"
-    )
+    ]
 
 
 def quality_table(rows: Sequence[Mapping[str, Any]]) -> str:

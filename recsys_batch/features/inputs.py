@@ -25,6 +25,11 @@ class Inputs:
     until: dt.datetime
     horizon: int
 
+    @classmethod
+    def before(cls, lake: Lake, day: dt.date, *, horizon: int) -> Inputs:
+        """What is seen of the days before one."""
+        return cls(lake, dt.datetime.combine(day, dt.time(), dt.UTC), horizon)
+
     @cached_property
     def events(self) -> DataFrame:
         """Those before the day's end."""

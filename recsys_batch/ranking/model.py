@@ -41,11 +41,14 @@ class RankingModel:
         The features.
     sources
         The recipe's sources, fitted.
+    precision
+        Numbers of the factors that it is served with.
     """
 
     recipe: Recipe
     trained_on: Training
     sources: Mapping[str, FittedSource]
+    precision: Precision = "float32"
 
     @property
     def factors(self) -> FactorSource:
@@ -59,14 +62,17 @@ class RankingModel:
         """Users of whom there is a history."""
         return np.diff(self.trained_on.data.weights.indptr) > 0
 
-    def rounded(self, precision: Precision) -> RankingModel:
-        """The model with all factors in fewer bits, as it is served; float32 leaves it as it is."""
-        if precision == "float32":
+    def rounded(self) -> RankingModel:
+        """The model as it is served: all factors in `precision`; float32 leaves it as it is.
+
+        That of the part before the hold-out is kept as it was fitted: it measures what is lost.
+        """
+        if self.precision == "float32":
             return self
         return replace(
             self,
             sources={
-                name: CodedFactors.of(source, precision)
+                name: CodedFactors.of(source, self.precision)
                 if isinstance(source, FactorScores)
                 else source
                 for name, source in self.sources.items()
@@ -82,7 +88,12 @@ class RankingModel:
 
 
 def fit_model(
-    trained_on: Training, recipe: Recipe, *, threads: int = 1, fit_als: FitAls | None = None
+    trained_on: Training,
+    recipe: Recipe,
+    *,
+    threads: int = 1,
+    fit_als: FitAls | None = None,
+    precision: Precision = "float32",
 ) -> RankingModel:
     """Fit a recipe's sources; equal features and recipe give equal bits.
 
@@ -92,6 +103,8 @@ def fit_model(
         As in `SourceSettings.fit`.
     fit_als
         What fits sources of kind `als`, such as an `AlsEngine`; None: their own `fit`.
+    precision
+        As in `RankingModel`.
 
     Raises
     ------
@@ -107,7 +120,7 @@ def fit_model(
         return settings.fit(trained_on.data, threads=threads)
 
     fitted = {name: fit(settings) for name, settings in recipe.sources.items()}
-    return RankingModel(recipe, trained_on, fitted)
+    return RankingModel(recipe, trained_on, fitted, precision)
 
 
 def load_model(path: Path) -> RankingModel:

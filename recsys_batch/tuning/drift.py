@@ -17,7 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recsys_batch import columns as c
+from recsys_batch.config import Settings
 from recsys_batch.features.inputs import Inputs
+from recsys_batch.lake.store import Lake
+from recsys_batch.tuning.recipes import looked_until
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -103,6 +106,34 @@ def first_drift(counts: pa.Table, since: dt.date, until: dt.date, *, limit: floa
             if index > limit:
                 return Drift(day, name, index)
     return None
+
+
+def searched_until(
+    lake: Lake, settings: Settings, first: dt.date, cutoff: dt.date, *, horizon: int
+) -> tuple[dt.date, str | None]:
+    """The first day that a search does not look at, and the change of the log that made it so.
+
+    Parameters
+    ----------
+    first
+        The log's first day.
+    cutoff
+        The first day of the hold-out.
+    horizon
+        The last batch that counts.
+    """
+    until = looked_until(first, cutoff, every_days=settings.tuning.every_days)
+    limit = settings.tuning.max_drift
+    if limit is None or settings.model.weights is not None:  # then nothing is searched for
+        return until, None
+    seen = Inputs.before(lake, cutoff, horizon=horizon)
+    until, drift = drifted_until(seen, until, cutoff, limit=limit)
+    if drift is None:
+        return until, None
+    return until, (
+        f"the log has changed by {drift.day}: {drift.facet} has a stability index of "
+        f"{drift.index:.2f}, over {limit:g}"
+    )
 
 
 def drifted_until(

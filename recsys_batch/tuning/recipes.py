@@ -82,6 +82,7 @@ def choose_recipe(
     settings: Settings,
     journal: Path | None = None,
     say: Callable[[str], None],
+    changed: str | None = None,
 ) -> Choice:
     """Search a log for its recipe; what the settings name is not searched for.
 
@@ -93,6 +94,8 @@ def choose_recipe(
         The first day that may not be looked at.
     journal
         As in `Trials`.
+    changed
+        Why a log is searched before its time, as the first of the reasons.
 
     Raises
     ------
@@ -100,7 +103,9 @@ def choose_recipe(
         `model.sources` or `model.weights` do not fit.
     """
     with threadpool_limits(limits=1, user_api="blas"):  # equal bits on any number of cores
-        return _choice(read, until=until, settings=settings, journal=journal, say=say)
+        return _choice(
+            read, until=until, settings=settings, journal=journal, say=say, changed=changed
+        )
 
 
 def _choice(
@@ -110,6 +115,7 @@ def _choice(
     settings: Settings,
     journal: Path | None,
     say: Callable[[str], None],
+    changed: str | None,
 ) -> Choice:
     began = time.perf_counter()
     named = named_sources(settings)
@@ -128,6 +134,8 @@ def _choice(
         reasons.append(line)
         say(line)
 
+    if changed is not None:
+        tell(changed)
     if users < limits.min_users:
         share = log.repeat_share(day)
         tell(

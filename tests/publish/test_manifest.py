@@ -26,8 +26,8 @@ MADE = {"recipe": {"factors": 8}, "metrics": {"ndcg@10": 0.25}}
 
 def put(lake: Lake, *, first: str = "a", run: Run = RUN) -> None:
     """Three user lists and two fallback lists of a run."""
-    popular = ("b", 0.5, "popular", "popular with everyone", [0.5], 1.0)
-    listed = [(first, 1.5, "als", None, [1.5], 1.0), popular]
+    popular = ("b", 0.5, "popular", "popular with everyone", [0.5], 1.0, None)
+    listed = [(first, 1.5, "als", None, [1.5], 1.0, 0.25), popular]
     users = [(run.run_id, user, "north", listed) for user in ("u1", "u2", "u3")]
     segments = [(run.run_id, "global", None, listed), (run.run_id, "region", "süd", listed)]
     for table, rows in (("topn_user", users), ("topn_segment", segments)):

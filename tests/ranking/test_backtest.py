@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -170,13 +171,10 @@ def test_an_empty_holdout_scores_nobody(shop):
 
 
 def test_what_rounding_loses_is_measured_beside_what_is_served(shop, holdout):
-    served = shop.rounded("int8")
-    under = partial(ranker, n=list_depth(SETTINGS))
-    found = backtest(
-        served, holdout, under=under, champion=None, settings=SETTINGS, exact=shop
-    ).scores
+    found = scored(replace(shop, precision="int8"), holdout)
     assert found[EXACT].means["ndcg"] == scored(shop, holdout)["lists"].means["ndcg"]
     assert EXACT not in scored(shop, holdout)
-    sentence = rounding_loss(found, "int8")
-    assert sentence.startswith("factors in int8: ")
+    assert rounding_loss(scored(shop, holdout)) == []
+    (sentence,) = rounding_loss(found)
+    assert sentence.startswith("factors are rounded: ")
     assert f"against {found[EXACT].means['ndcg'].value:.4f} in float32" in sentence

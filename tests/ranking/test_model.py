@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,8 +74,8 @@ def test_what_is_no_model_says_what_to_run(fitted, tmp_path, content):
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 def test_a_model_in_fewer_bits_is_mapped_and_ranks_nearly_alike(fitted, tmp_path, precision):
-    rounded = fitted.rounded(precision)
-    assert fitted.rounded("float32") is fitted
+    assert fitted.rounded() is fitted
+    rounded = replace(fitted, precision=precision).rounded()
     rounded.save(tmp_path / "rounded.model")
     mapped = load_model(tmp_path / "rounded.model")
     assert mapped.factors.items.dtype == np.float32
