@@ -17,39 +17,28 @@ import numpy.typing as npt
 from recsys_batch.errors import ContractError
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates
-from recsys_batch.ranking.features import History, candidate_features
+from recsys_batch.ranking.examples import Flat, described, spans
+from recsys_batch.ranking.features import History
 from recsys_batch.ranking.impressions import Impressions
 from recsys_batch.ranking.lambdarank import lambdarank
 from recsys_batch.ranking.position import Examination
 from recsys_batch.ranking.reranker import Reranker, RerankerSettings
-from recsys_batch.ranking.validation import best_places
 
 Floats = npt.NDArray[np.float32]
 LEAST = 0.05  # propensity below which a click counts no more
 
 
 @dataclass(frozen=True, eq=False)
-class ClickLists:
+class ClickLists(Flat):
     """Clicked items, each before what was shown beside it and not clicked.
 
     Attributes
     ----------
-    features, labels, start
-        A row an item: its features as a candidate, whether it was clicked, the blend's score.
-    groups
-        Items of each click's list, in order.
     positions
         Position of each list's click, from 1.
-    spread
-        Mean over users of the blend's best less its last score.
     """
 
-    features: Floats
-    labels: npt.NDArray[np.bool_]
-    start: Floats
-    groups: npt.NDArray[np.int64]
     positions: npt.NDArray[np.int32]
-    spread: float
 
 
 def click_lists(
@@ -75,11 +64,8 @@ def click_lists(
     history
         Of the interactions that the sources were fitted on.
     """
-    blended = blend.scores(candidates)
-    places = best_places(blended, depth)
-    start = np.take_along_axis(blended, places, axis=1)
+    places, start, features = described(blend, candidates, rows, history, depth=depth)
     there = np.isfinite(start)
-    features = candidate_features(candidates, blended, places, rows, history)
     items = np.where(there, np.take_along_axis(candidates.items, places, axis=1), -1)
     known = shown.of(np.isin(shown.users, rows))
     users = np.searchsorted(rows, known.users)
@@ -90,14 +76,14 @@ def click_lists(
     cells = cells[order]
     labels = np.zeros(len(picked), dtype=np.bool_)
     labels[np.cumsum(groups) - groups] = True
-    spread = start[:, 0] - np.where(there, start, np.inf).min(axis=1, initial=np.inf)
+    spread = spans(start)
     return ClickLists(
         features.reshape(-1, features.shape[2])[cells[picked]],
         labels,
         start.ravel()[cells[picked]],
         groups,
-        known.of(order).positions[clicks],
         max(float(spread[np.isfinite(spread)].mean()), 1e-12) if len(groups) else 1.0,
+        known.of(order).positions[clicks],
     )
 
 
@@ -124,16 +110,7 @@ def fit_clicks(
         )
     counts = 1.0 / np.maximum(seen.at(lists.positions), LEAST)
     weights = np.repeat(counts / counts.mean(), lists.groups).astype(np.float32)
-    return lambdarank(
-        blend,
-        lists.features,
-        lists.labels,
-        lists.start,
-        lists.groups,
-        spread=lists.spread,
-        settings=settings,
-        weights=weights,
-    )
+    return lambdarank(blend, lists, settings, weights=weights)
 
 
 def _cells(

@@ -18,6 +18,16 @@ Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.integer]
 
 
+def described(
+    blend: Blend, candidates: Candidates, rows: Rows, history: History, *, depth: int
+) -> tuple[npt.NDArray[np.intp], Floats, Floats]:
+    """Each user's best `depth` candidates by the blend: places, its scores, and features."""
+    blended = blend.scores(candidates)
+    places = best_places(blended, depth)
+    start = np.take_along_axis(blended, places, axis=1)
+    return places, start, candidate_features(candidates, blended, places, rows, history)
+
+
 @dataclass(frozen=True, eq=False)
 class Lesson:
     """Users of one validation.
@@ -39,10 +49,9 @@ class Lesson:
 
     def described(self, blend: Blend, depth: int) -> Examples:
         """Describe each user's best `depth` candidates by the blend."""
-        blended = blend.scores(self.candidates)
-        places = best_places(blended, depth)
-        start = np.take_along_axis(blended, places, axis=1)
-        features = candidate_features(self.candidates, blended, places, self.rows, self.history)
+        places, start, features = described(
+            blend, self.candidates, self.rows, self.history, depth=depth
+        )
         hits = np.take_along_axis(self.targets.hits, places, axis=1) & np.isfinite(start)
         return Examples(features, start, Wanted(hits, self.targets.relevant))
 
@@ -72,14 +81,14 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Flat:
-    """Candidates of users whose lists can be told right from wrong, one below another.
+    """Candidates of lists that can be told right from wrong, one below another.
 
     Attributes
     ----------
     features, labels, start
         A row a candidate: its features, whether it was wanted, and the blend's score.
     groups
-        Candidates of each user, in order.
+        Candidates of each list, in order.
     spread
         Mean over users of the blend's best less its last score.
     """
@@ -89,6 +98,12 @@ class Flat:
     start: Floats
     groups: npt.NDArray[np.int64]
     spread: float
+
+
+def spans(start: Floats) -> Floats:
+    """Of each user the blend's best less its last score; not finite where there is no candidate."""
+    last = np.where(np.isfinite(start), start, np.inf).min(axis=1, initial=np.inf)
+    return np.asarray(start[:, 0] - last, dtype=np.float32)
 
 
 def flat(examples: Sequence[Examples]) -> Flat:
@@ -110,10 +125,7 @@ def flat(examples: Sequence[Examples]) -> Flat:
             where="training of the re-ranker",
             fix="cut a larger share of the interactions, or rank by the blend",
         )
-    spreads = [
-        each.start[:, 0] - np.where(there, each.start, np.inf).min(axis=1, initial=np.inf)
-        for each, there in parts
-    ]
+    spreads = [spans(each.start) for each, _ in parts]
     return Flat(
         np.concatenate([each.features[there] for each, there in parts]),
         np.concatenate([each.targets.hits[there] for each, there in parts]),

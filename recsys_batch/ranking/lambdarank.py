@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_batch.ranking.blend import Blend
-from recsys_batch.ranking.examples import Examples, flat
+from recsys_batch.ranking.examples import Examples, Flat, flat
 from recsys_batch.ranking.features import feature_names
 from recsys_batch.ranking.reranker import Reranker, RerankerSettings
 
@@ -28,51 +28,28 @@ def fit_lambdarank(
     ContractError
         No user's best candidates hold a wanted and an unwanted one.
     """
-    told = flat(examples)
-    return lambdarank(
-        blend,
-        told.features,
-        told.labels,
-        told.start,
-        told.groups,
-        spread=told.spread,
-        settings=settings,
-    )
+    return lambdarank(blend, flat(examples), settings)
 
 
 def lambdarank(
-    blend: Blend,
-    features: Floats,
-    labels: npt.NDArray[np.bool_],
-    start: Floats,
-    groups: npt.NDArray[np.int64],
-    *,
-    spread: float,
-    settings: RerankerSettings,
-    weights: Floats | None = None,
+    blend: Blend, told: Flat, settings: RerankerSettings, *, weights: Floats | None = None
 ) -> Reranker:
     """Grow trees that raise the NDCG of groups of candidates.
 
     Parameters
     ----------
-    features, labels, start
-        A row a candidate: its features, whether it was wanted, and the blend's score.
-    groups
-        Candidates of each list, in order.
-    spread
-        From best to last candidate, what the blend's scores span.
     weights
         What each candidate counts; None: one.
     """
     import lightgbm
 
-    scale = settings.start_range / spread
+    scale = settings.start_range / told.spread
     data = lightgbm.Dataset(
-        features,
-        label=labels,
-        group=groups,
+        told.features,
+        label=told.labels,
+        group=told.groups,
         weight=weights,
-        init_score=start * scale,
+        init_score=told.start * scale,
         feature_name=feature_names(blend.sources),
         params={"verbose": -1},
     )

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from recsys_batch.models.recipes import Trees
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.candidates import Candidates
-from recsys_batch.ranking.features import History, candidate_features
-from recsys_batch.ranking.validation import best_places
+from recsys_batch.ranking.examples import described
+from recsys_batch.ranking.features import History
 
 if TYPE_CHECKING:
     from lightgbm import Booster
@@ -105,10 +105,10 @@ class Reranker:
         for first in range(0, len(rows), _BLOCK_USERS):
             users = slice(first, first + _BLOCK_USERS)
             part = candidates.of(users)
-            blended = self.blend.scores(part)
-            places = best_places(blended, self.depth)
-            features = candidate_features(part, blended, places, rows[users], history)
-            added = self.added(features, np.take_along_axis(blended, places, axis=1))
+            places, start, features = described(
+                self.blend, part, rows[users], history, depth=self.depth
+            )
+            added = self.added(features, start)
             np.put_along_axis(out[users], places, added, axis=1)
         return out
 
