@@ -4,9 +4,9 @@ Run it with ``python -m benchmarks.daily.feed``; all 305 files take most of an h
 and as long again in shuffled order. ``--files 40`` takes the first forty, ``--orders by_day``
 leaves the shuffled feed out, ``--minutes 60`` ends a feed after the run in which the hour passed.
 Every day conserves its rows; at the end the tables of each feed and of one bulk load of the same
-files are compared by digest. The report is written anew after each feed, so that one
-that is stopped leaves what was measured. Times are told in seconds by the clock, and in seconds of
-processors that the session and its workers took, which other work on the machine stretches less.
+files are compared by digest. Each order has its own report. Times are told in seconds by the
+clock, and in seconds of processors that the session and its workers took, which other work on the
+machine stretches less.
 """
 
 from __future__ import annotations
@@ -178,21 +178,21 @@ def _records(path: Path) -> int:
         return sum(1 for _ in handle) - 1
 
 
-def figures_of(name: str, fed: Fed, whole: Fed) -> list[Figure]:
+def figures_of(fed: Fed, whole: Fed) -> list[Figure]:
     """What is told of a feed, compared with one bulk load."""
     totals = [sum(each.values()) for each in fed.seconds]
-    figures = [Figure(f"{name}.run.median_seconds", statistics.median(totals))]
+    figures = [Figure("run.median_seconds", statistics.median(totals))]
     for stage in STAGES:
         spent = [each[stage] for each in fed.seconds if stage in each]
-        figures.append(Figure(f"{name}.run.median_seconds.{stage}", statistics.median(spent)))
-    figures.append(Figure(f"{name}.run.median_processor_seconds", statistics.median(fed.processor)))
+        figures.append(Figure(f"run.median_seconds.{stage}", statistics.median(spent)))
+    figures.append(Figure("run.median_processor_seconds", statistics.median(fed.processor)))
     if len(totals) >= 90:
         for what, spent in (("seconds", totals), ("processor_seconds", fed.processor)):
-            of = f"{name}.{what}.last_30_over_30_to_60"
+            of = f"{what}.last_30_over_30_to_60"
             figures.append(Figure(of, flatness(spent), 1.5, at_most=True))
     same = {"conservation": fed.rows == whole.rows}
     same |= {f"{each}.digest": fed.digests[each] == whole.digests[each] for each in CONTENT}
-    figures += [Figure(f"{name}.{each}_equals_bulk", float(same[each]), 1) for each in same]
+    figures += [Figure(f"{each}_equals_bulk", float(same[each]), 1) for each in same]
     return figures
 
 
@@ -207,37 +207,33 @@ def main() -> None:
     files = sorted(SOURCE.glob("*.csv"))[: given.files]
     command = shlex.join(["python", "-m", "benchmarks.daily.feed", *sys.argv[1:]])
     spark = lasting_session()
-    figures: list[Figure] = []
 
     def say(line: str) -> None:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
 
-    def fed(name: str, landings: Sequence[Sequence[Path]], minutes: float = math.inf) -> Fed:
+    def fed(landings: Sequence[Sequence[Path]], minutes: float = math.inf) -> tuple[Fed, float]:
         with tempfile.TemporaryDirectory(prefix="recsys-feed-") as work:
             began = time.perf_counter()
             found = feed(spark, landings, Path(work), minutes=minutes, say=say)
-            figures.append(Figure(f"{name}.seconds", time.perf_counter() - began))
-        return found
+            return found, time.perf_counter() - began
 
-    abouts = []
     for name in given.orders:
         queue = files
         if name == "shuffled":
             order = np.random.default_rng(SEED).permutation(len(files))
             queue = [files[place] for place in order]
-        found = fed(name, [[path] for path in queue], given.minutes)
+        found, seconds = fed([[path] for path in queue], given.minutes)
         queue = sorted(queue[: len(found.seconds)])
-        whole = fed(f"{name}.bulk", [queue])
-        figures += figures_of(name, found, whole)
-        abouts.append(f"{name}: {len(queue)} of {len(files)} files, {whole.rows.landed:,} rows.")
+        whole, bulk_seconds = fed([queue])
+        figures = [Figure("seconds", seconds), Figure("bulk.seconds", bulk_seconds)]
         write_report(
-            "feed",
-            figures,
-            heading="Days fed one at a time",
-            about="Each file a run of ingest, validate and features, in one session whose JVM may "
-            f"optimise what it runs; load of the machine at the end {os.getloadavg()[2]:.1f}. "
-            f"{' '.join(abouts)}",
+            f"feed-{name}",
+            figures + figures_of(found, whole),
+            heading=f"Days fed one at a time, {name.replace('_', ' ')}",
+            about=f"{len(queue)} of {len(files)} files, {whole.rows.landed:,} rows, each file a "
+            "run of ingest, validate and features, in one session whose JVM may optimise what it "
+            f"runs; load of the machine at the end {os.getloadavg()[2]:.1f}.",
             command=command,
             seed=SEED,
         )

@@ -26,13 +26,13 @@ def test_days_in_another_order_end_in_the_same_tables(spark: SparkSession, tmp_p
     assert [list(each) for each in by_day.seconds] == [["ingest"], list(STAGES)]
     assert len(said) == 2
     assert set(by_day.digests) == set(CONTENT)
-    told = {each.name: each for each in figures_of("turned", turned, by_day)}
+    told = {each.name: each for each in figures_of(turned, by_day)}
     assert all(each.holds for each in told.values() if each.goal is not None)
     assert by_day.rows.landed == turned.rows.landed > 20_000
     lost = replace(turned, digests={**turned.digests, "events": "of other rows"})
-    told = {each.name: each for each in figures_of("lost", lost, by_day)}
-    assert not told["lost.events.digest_equals_bulk"].holds
-    assert told["lost.items.digest_equals_bulk"].holds
+    told = {each.name: each for each in figures_of(lost, by_day)}
+    assert not told["events.digest_equals_bulk"].holds
+    assert told["items.digest_equals_bulk"].holds
 
 
 def test_flatness_is_of_the_last_thirty_to_those_behind_the_first() -> None:

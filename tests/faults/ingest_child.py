@@ -40,7 +40,7 @@ with write_lock(folder / "lake"):
             (landing / f".{file}").rename(landing / file)
         elif file:
             continue
-        if any(landing.iterdir()):
+        if any(landing.glob("[!.]*")):  # a kill may have left nothing but a half copied one
             for each in sources(dataset):
                 take(lake, each, dataset=dataset, landing=landing, key=KEY, now=NOW)
     lake.spark.stop()
