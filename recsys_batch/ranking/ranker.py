@@ -21,7 +21,6 @@ from recsys_batch.ranking.features import History, make_history
 from recsys_batch.ranking.model import RankingModel
 from recsys_batch.ranking.policy import (
     EXPLORATION,
-    FILL,
     PIN,
     ItemFacts,
     Policy,
@@ -150,12 +149,9 @@ class Ranker:
         parts = np.pad(parts, ((0, 0), (0, 0), (0, 1)))  # place -1: nothing is added
         shown = np.take_along_axis(parts, made.places[None], axis=2)
         sources = np.where(weights, shown[:-1], -np.inf).argmax(axis=0).astype(np.int8)
-        for why, source in (
-            (FILL, self._fallback),
-            (PIN, len(self.source_names) - 2),
-            (EXPLORATION, len(self.source_names) - 1),
-        ):
-            sources[made.why == why] = source
+        sources[made.places < 0] = self._fallback  # it was no candidate
+        sources[made.why == PIN] = len(self.source_names) - 2
+        sources[made.why == EXPLORATION] = len(self.source_names) - 1
         everything = np.concatenate([shown, made.adjustments[None]]).astype(np.float32)
         told = np.where(made.places < 0, np.nan, shown.sum(axis=0))
         likely = self._probability(told, rows)

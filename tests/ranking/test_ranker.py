@@ -135,6 +135,21 @@ def test_rules_arrange_and_say_what_they_added():
     assert under.available(np.array([row(KNOWN, "known"), row(KNOWN, "new")])).tolist() == [2, 3]
 
 
+def test_an_item_that_a_floor_puts_in_and_no_source_brought_counts_as_popular():
+    shop = model(KNOWN, recipe(per_source=1, weights={"als": 1.0, "popular": 0.5}), **VECTORS)
+    person = np.array([row(KNOWN, "known")])
+    for item in "bce":
+        floors = [{"group": {"items": [item]}, "share": 1.0}]
+        under = ranker(shop, 1, floors=floors)
+        found = under.rank(person)
+        assert found.items.tolist() == [[IDS.index(item)]]
+        if not found.parts[:-1].any():  # it was no candidate: the rules alone put it there
+            assert under.source_names[found.sources[0, 0]] == "popular"
+            break
+    else:
+        raise AssertionError("every item was brought by a source")
+
+
 def test_what_was_taken_comes_again_when_a_rule_says_so():
     ranking = model(KNOWN, recipe(weights={"popular": 0.0}), **VECTORS)
     soon, late = ({"repeat": {"purchase": {"after_days": days}}} for days in (1, 2))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from recsys_batch.errors import ContractError
@@ -17,18 +16,15 @@ from recsys_batch.ranking.policy.checks import check_block
 from recsys_batch.ranking.policy.explore import explore
 from recsys_batch.ranking.policy.facts import FILL, Arranged, Bools, Floats, Rows, UserFacts
 from recsys_batch.ranking.policy.fill import find_usable, top_up
+from recsys_batch.ranking.policy.lift import lift
 from recsys_batch.ranking.policy.pairs import union
 from recsys_batch.ranking.policy.repeats import Days, too_soon
 from recsys_batch.ranking.policy.state import Access, Lists, fixed, readonly
-from recsys_batch.ranking.policy.utility import utilities
+from recsys_batch.ranking.policy.utility import best_places, utilities
 from recsys_batch.ranking.policy.walk import finish, walk
 
 if TYPE_CHECKING:
     from recsys_batch.ranking.policy.compile import CompiledPolicy
-
-_PLACE_BITS = np.uint64(32)
-_PLACES = np.uint64(0xFFFFFFFF)
-_SIGN = np.uint32(1 << 31)
 
 
 def arrange(
@@ -81,7 +77,12 @@ def arrange(
     usable = np.zeros(items.shape, dtype=np.bool_)
     find_usable(items, access, usable)
     utility = _utility(compiled, items, scores, usable, last_taken_days)
-    if compiled.plan.reorders(compiled.policy):
+    plan, lists = compiled.plan, None
+    if (floor := plan.lone_floor(compiled.policy)) is not None:
+        lists = lift(items, utility, plan.floor_members[0], floor, n)
+    elif not plan.reorders(compiled.policy):
+        lists = _best_first(items, utility, fill, access, n)
+    if lists is None:
         rules = block_rules(
             compiled, users, items=items, utility=utility, access=access, fill=fill, run_id=run_id
         )
@@ -92,8 +93,6 @@ def arrange(
             memory.marks[:] = -1
             explore(lists, rules, memory)
         finish(lists)
-    else:
-        lists = _best_first(items, utility, fill, access, n)
     return _arranged(lists, scores)
 
 
@@ -140,11 +139,7 @@ def _best_first(items: Rows, utility: Floats, fill: Rows, access: Access, n: int
     lists = _empty((len(items), n))
     depth = min(n, items.shape[1])
     if depth:
-        keys = _falling_keys(utility)
-        if depth < items.shape[1]:
-            keys = np.partition(keys, depth - 1, axis=1)[:, :depth]
-        keys.sort(axis=1)
-        found = (keys & _PLACES).astype(np.int32)
+        found = best_places(utility, depth)
         best = np.take_along_axis(utility, found, axis=1)
         there = best > -np.inf
         lists.places[:, :depth] = np.where(there, found, -1)
@@ -156,14 +151,6 @@ def _best_first(items: Rows, utility: Floats, fill: Rows, access: Access, n: int
     lists.why[there & (lists.places < 0)] = FILL
     lists.propensity[there] = 1.0
     return lists
-
-
-def _falling_keys(scores: Floats) -> npt.NDArray[np.uint64]:
-    """Keys that ascend as scores fall, ties by place."""
-    bits = (scores + np.float32(0)).view(np.uint32)  # 0 for -0
-    rising = np.where(bits & _SIGN, ~bits, bits | _SIGN)
-    places = np.arange(scores.shape[1], dtype=np.uint64)
-    return (~rising).astype(np.uint64) << _PLACE_BITS | places
 
 
 def _kept_out(

@@ -42,6 +42,12 @@ def show(row, place, members, first, shown):
 
 
 @compiled
+def owed(share, length):
+    """How many members a floor asks for among the first `length` items."""
+    return np.int64(np.floor(share * length + _ROUNDING))
+
+
+@compiled
 def owes(place, following, user, rows, floors, memory):
     """Tell which floors are not met before the next open place unless an item is put at this one.
 
@@ -58,8 +64,7 @@ def owes(place, following, user, rows, floors, memory):
         for later in range(place + 1, end):
             if rows[later] >= 0 and floors.members[floor, rows[later]]:
                 shown += 1
-        owed = np.int64(np.floor(floors.shares[user, floor] * end + _ROUNDING))
-        memory.wanting[floor] = shown < owed
+        memory.wanting[floor] = shown < owed(floors.shares[user, floor], end)
         some = some or memory.wanting[floor]
     return some
 

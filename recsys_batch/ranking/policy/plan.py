@@ -49,6 +49,13 @@ class Plan:
         """Whether a candidate's worth may differ from its relevance."""
         return bool(self.terms) or self.logs is not None or bool(policy.repeat)
 
+    def lone_floor(self, policy: Policy) -> Floor | None:
+        """The floor, for everybody, that alone makes a list other than the most valuable items."""
+        rules = (*self.pins, *self.caps, *policy.exploration.positions)
+        if rules or policy.diversity.method != "none" or len(self.floors) != 1:
+            return None
+        return self.floors[0] if self.floors[0].audience.is_everybody() else None
+
     def reorders(self, policy: Policy) -> bool:
         """Whether a list may be other than the most valuable items in order."""
         rules = (*self.pins, *self.caps, *self.floors, *policy.exploration.positions)

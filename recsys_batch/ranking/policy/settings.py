@@ -38,7 +38,7 @@ class Safety(Rules):
 
 
 class Policy(Arranging):
-    """The rules of a run; the default changes nothing, so that lists are pure relevance."""
+    """The rules of a run; where nothing is given, lists are pure relevance."""
 
     version: str = Field(min_length=1, description="A name for this state of the rules.")
     safety: Safety = Field(Safety(), description="Hard, and above everything.")

@@ -10,6 +10,9 @@ from recsys_batch.ranking.policy.repeats import Days, repeats
 from recsys_batch.ranking.policy.settings import Policy
 
 Doubles = npt.NDArray[np.float64]
+_PLACE_BITS = np.uint64(32)
+_PLACES = np.uint64(0xFFFFFFFF)
+_SIGN = np.uint32(1 << 31)
 
 
 def log_popularity(popularity: Floats) -> Doubles:
@@ -105,3 +108,15 @@ def _ratio(above: Doubles, below: Doubles) -> Doubles:
         above, below, out=np.zeros(np.broadcast_shapes(above.shape, below.shape)), where=below > 0
     )
     return ratio
+
+
+def best_places(utility: Floats, depth: int) -> npt.NDArray[np.int32]:
+    """Places of the greatest values of each row, falling, ties by place: users x depth."""
+    bits = (utility + np.float32(0)).view(np.uint32)  # 0 for -0
+    rising = np.where(bits & _SIGN, ~bits, bits | _SIGN)
+    places = np.arange(utility.shape[1], dtype=np.uint64)
+    keys = (~rising).astype(np.uint64) << _PLACE_BITS | places
+    if 0 < depth < utility.shape[1]:
+        keys = np.partition(keys, depth - 1, axis=1)[:, :depth]
+    keys.sort(axis=1)
+    return (keys & _PLACES).astype(np.int32)

@@ -10,6 +10,7 @@ import yaml
 from recsys_batch.config import PROJECT_CONF
 from recsys_batch.errors import ConfigError
 from recsys_batch.ranking.policy import Policy, load_policy
+from recsys_batch.ranking.policy.base import Group
 
 
 def write(folder: Path, text: str) -> Path:
@@ -18,9 +19,13 @@ def write(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_the_rules_that_ship_change_nothing() -> None:
+def test_the_rules_that_ship_only_see_to_it_that_new_items_are_shown_below_the_first_ten() -> None:
     rules = load_policy("default", conf=PROJECT_CONF)
-    assert rules == Policy(version=rules.version)
+    assert rules == Policy(version=rules.version, floors=rules.floors)
+    (floor,) = rules.floors
+    assert floor.group == Group(newer_than_days=7)
+    assert floor.audience.is_everybody()
+    assert floor.share * 10 < 1
 
 
 def test_every_example_is_valid() -> None:

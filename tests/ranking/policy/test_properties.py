@@ -321,6 +321,26 @@ def test_equal_input_gives_equal_bits_however_users_are_blocked(world: World) ->
         assert one.tobytes() == np.concatenate([getattr(part, name) for part in parts]).tobytes()
 
 
+# Rules besides which a floor is the only one that reorders.
+MILD = ("pins", "caps", "floors", "diversity", "exploration")
+
+
+@many
+@given(worlds(absent=MILD), floors, st.booleans())
+def test_a_lone_floor_makes_what_the_walk_from_place_to_place_makes(
+    world: World, floor: dict[str, Any], young: bool
+) -> None:
+    if young:
+        floor = {"group": {"newer_than_days": 50.0}, "share": floor["share"]}
+    world.rules = {**world.rules, "floors": [floor]}
+    quick = world.arranged()
+    nobody = {"item": "i0", "position": 1, "audience": {"users": ["nobody"]}}
+    world.rules = {**world.rules, "pins": [nobody]}
+    walked = world.arranged()
+    for name in ("rows", "places", "scores", "why", "propensity", "adjustments", "shortfall"):
+        assert np.array_equal(getattr(quick, name), getattr(walked, name)), name
+
+
 @many
 @given(worlds(absent=("exploration",), pins=st.lists(pins, min_size=1, max_size=4)))
 def test_pins_stand_at_their_places_if_they_may_be_shown(world: World) -> None:

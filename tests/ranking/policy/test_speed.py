@@ -48,6 +48,11 @@ def test_a_block_without_rules_costs_next_to_nothing() -> None:
 
 
 @pytest.mark.slow
+def test_one_floor_costs_little_more() -> None:
+    assert seconds(policy(floors=[{"group": {"less_popular_than": 0.1}, "share": 0.05}])) < 0.06
+
+
+@pytest.mark.slow
 def test_caps_and_mmr_cost_less_than_a_third_of_a_second() -> None:
     caps = [{"each": "category", "most": 40}, {"group": {"less_popular_than": 0.5}, "most": 30}]
     for likeness in ("category", "vectors"):
