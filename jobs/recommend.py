@@ -48,7 +48,7 @@ def run(job: Job) -> None:
         lake.read("topn_user", publication_id=run_id),
         n=n,
         available=lake.spark.createDataFrame(available_items(ranker)),
-        recommendable=lake.read("items", run_id=run_id).where(F.col(c.RECOMMENDABLE)),
+        recommendable=lake.read("items", run_id=run_id, part="full").where(F.col(c.RECOMMENDABLE)),
         seen=None if ranker.repeats_shown else interactions.where(F.col(c.SEEN)),
     )
     suite = topn_suite(users=int(model.trained_on.listed.sum()))

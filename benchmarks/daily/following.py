@@ -102,7 +102,7 @@ def following(day: Published) -> Following:
     published = day.table("topn_user", publication_id=day.publication)
     known = relevant.filter(pl.col(c.USER_KEY).is_in(published[c.USER_KEY].implode()))
     users = sorted(known[c.USER_KEY].unique())
-    items = day.table("items", run_id=day.publication).sort(c.ITEM_ID)
+    items = day.table("items", run_id=day.publication, part="full").sort(c.ITEM_ID)
     row_of = {item: row for row, item in enumerate(items[c.ITEM_ID])}
     for item in sorted(set(known[c.ITEM_ID]) - set(row_of)):
         row_of[item] = len(row_of)

@@ -82,10 +82,10 @@ def judge(day: Day, als: RankingModel) -> Judged:
 
 
 def cold_items(day: Day) -> npt.NDArray[np.bool_]:
-    """Items first known fewer than 7 days before the cut, or that nobody had touched by then."""
+    """Items on offer that were first known in the 7 days before the cut or that nobody had touched."""
     trained_on = day.model.trained_on
     touched = np.bincount(trained_on.data.weights.indices, minlength=len(trained_on.ids)) > 0
-    return ~(trained_on.item_days >= NEW_ITEM_DAYS) | ~touched
+    return trained_on.recommendable & (~(trained_on.item_days >= NEW_ITEM_DAYS) | ~touched)
 
 
 def _only(relevant: sparse.csr_matrix, items: npt.NDArray[np.bool_]) -> sparse.csr_matrix:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -87,62 +87,83 @@ def users(
 
 def items(
     state: DataFrame,
-    facts: DataFrame,
+    facts: Mapping[str, DataFrame],
     catalogue: DataFrame,
+    parts: Sequence[Part],
     *,
-    until: dt.datetime,
     blocked: Sequence[str],
 ) -> DataFrame:
-    """One row an item with an event or a catalogue row before `until`.
+    """One row a part and item with an event in any part or a catalogue row before the part ends.
 
     The catalogue wins over what events carry. What an item is called says nothing of who acted on
-    it, so events without consent count here. Lists are made for what follows the day, so an item
-    may be in one if its window of availability begins before `until` and does not end by then, and
-    if it is neither deleted nor blocked.
+    it, so events without consent count here. Lists are made for what follows a part, so an item
+    may be in one if it is known by then, if its window of availability begins before that and does
+    not end by then, and if it is neither deleted nor blocked. Of an item that becomes known only
+    later a part has the id, by which it counts as missed, and nothing else.
 
     Parameters
     ----------
-    state, facts
-        Of all events before `until` (`recsys_batch.features.state`).
+    state
+        Of all events, with the sums of all parts (`recsys_batch.features.state`).
+    facts
+        Of each part by name, what its events state.
     catalogue
         From `item_versions`.
 
     Returns
     -------
     DataFrame
-        item_id, title, category, price, description, tags, first_time, last_time, recommendable.
+        part, item_id, title, category, price, description, tags, first_time, last_time,
+        recommendable.
     """
+    from pyspark.sql import functions as F
+
+    acted = state.groupBy(c.ITEM_ID).agg(
+        *(
+            how(part.of(name)).alias(part.prefix + name)
+            for part in parts
+            for how, name in ((F.min, c.FIRST_TIME), (F.max, c.LAST_TIME))
+        )
+    )
+
+    def of(part: Part) -> DataFrame:
+        from_events = acted.select(
+            c.ITEM_ID,
+            part.of(c.FIRST_TIME).alias("first_event"),
+            part.of(c.LAST_TIME).alias(c.LAST_TIME),
+        ).join(_told(facts[part.name]), c.ITEM_ID, how="left")
+        begun = F.col(c.AVAILABLE_FROM).isNull() | (F.col(c.AVAILABLE_FROM) < F.lit(part.until))
+        open_ = F.col(c.AVAILABLE_UNTIL).isNull() | (F.col(c.AVAILABLE_UNTIL) > F.lit(part.until))
+        stated = as_of(catalogue, part.until - _MICROSECOND).select(
+            *(c.ITEM_ID, c.TITLE, c.CATEGORY, c.PRICE, c.DESCRIPTION, c.TAGS),
+            F.col(c.FIRST_TIME).alias("first_stated"),
+            (begun & open_ & ~F.col(c.DELETED)).alias("offered"),
+        )
+        offered = F.coalesce(F.col("offered"), F.col("first_event").isNotNull())
+        return stated.join(from_events, c.ITEM_ID, how="full_outer").select(
+            F.lit(part.name).alias(c.PART),
+            c.ITEM_ID,
+            F.coalesce(c.TITLE, "event_title").alias(c.TITLE),
+            F.coalesce(c.CATEGORY, "event_category").alias(c.CATEGORY),
+            F.coalesce(c.PRICE, "event_price").alias(c.PRICE),
+            *(c.DESCRIPTION, c.TAGS),
+            F.least("first_stated", "first_event").alias(c.FIRST_TIME),
+            c.LAST_TIME,
+            (offered & ~F.col(c.ITEM_ID).isin(list(blocked))).alias(c.RECOMMENDABLE),
+        )
+
+    return reduce(lambda one, other: one.unionByName(other), map(of, parts))
+
+
+def _told(facts: DataFrame) -> DataFrame:
+    """What events state of each item: item_id, event_title, event_category, event_price."""
     from pyspark.sql import functions as F
 
     def fact(name: str) -> Column:
         return F.max(F.when(F.col("field") == name, F.col(c.STATED)))
 
-    told = facts.groupBy(c.ITEM_ID).agg(
+    return facts.groupBy(c.ITEM_ID).agg(
         fact(c.TITLE).alias("event_title"),
         fact(c.CATEGORY).alias("event_category"),
         fact(c.PRICE).cast("double").alias("event_price"),
-    )
-    from_events = (
-        state.groupBy(c.ITEM_ID)
-        .agg(F.min(c.FIRST_TIME).alias("first_event"), F.max(c.LAST_TIME).alias(c.LAST_TIME))
-        .join(told, c.ITEM_ID, how="left")
-    )
-    begun = F.col(c.AVAILABLE_FROM).isNull() | (F.col(c.AVAILABLE_FROM) < F.lit(until))
-    open_ = F.col(c.AVAILABLE_UNTIL).isNull() | (F.col(c.AVAILABLE_UNTIL) > F.lit(until))
-    stated = as_of(catalogue, until - _MICROSECOND).select(
-        *(c.ITEM_ID, c.TITLE, c.CATEGORY, c.PRICE, c.DESCRIPTION, c.TAGS),
-        F.col(c.FIRST_TIME).alias("first_stated"),
-        (begun & open_ & ~F.col(c.DELETED)).alias("offered"),
-    )
-    joined = stated.join(from_events, c.ITEM_ID, how="full_outer")
-    offered = F.coalesce(F.col("offered"), F.lit(True))
-    return joined.select(
-        c.ITEM_ID,
-        F.coalesce(c.TITLE, "event_title").alias(c.TITLE),
-        F.coalesce(c.CATEGORY, "event_category").alias(c.CATEGORY),
-        F.coalesce(c.PRICE, "event_price").alias(c.PRICE),
-        *(c.DESCRIPTION, c.TAGS),
-        F.least("first_stated", "first_event").alias(c.FIRST_TIME),
-        c.LAST_TIME,
-        (offered & ~F.col(c.ITEM_ID).isin(list(blocked))).alias(c.RECOMMENDABLE),
     )

@@ -72,7 +72,7 @@ def feature_tables(
     Returns
     -------
     dict
-        interactions, users, popularity (each with its part), items and holdout: name to rows.
+        interactions, users, popularity, items (each with its part) and holdout: name to rows.
 
     Raises
     ------
@@ -124,9 +124,9 @@ def feature_tables(
         "popularity": popularity(state, parts, decay=clock.popularity, weights=weights),
         "items": items(
             everything,
-            merged_facts(facts, fold_facts(held)),
+            {"full": merged_facts(facts, fold_facts(held)), "train": facts},
             item_versions(catalogue),
-            until=until,
+            parts,
             blocked=settings.recommend.block_items,
         ),
         "holdout": holdout(

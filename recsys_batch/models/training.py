@@ -263,7 +263,7 @@ def read_training(home: Path, *, run_id: str, part: str, until: dt.date) -> Trai
                 *(c.ITEM_ID, c.TITLE, c.CATEGORY, c.PRICE, c.DESCRIPTION, c.TAGS),
                 *(c.FIRST_TIME, c.RECOMMENDABLE),
             ),
-            {},
+            {c.PART: part},
         ),
         "popularity": ((c.SEGMENT, c.ITEM_ID, c.SCORE), {c.PART: part}),
     }

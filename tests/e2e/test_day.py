@@ -71,7 +71,7 @@ def test_every_landed_row_is_accounted_for(shop, landing):
 def test_lists_are_full_distinct_falling_and_hold_nothing_bought(shop):
     live = shop.live()
     lists = rows(shop, "gold", "topn_user", publication_id=live)
-    items = {row["item_id"] for row in rows(shop, "gold", "items", run_id=live)}
+    items = {row["item_id"] for row in rows(shop, "gold", "items", run_id=live, part="full")}
     seen: dict[str, set[str]] = {}
     for row in rows(shop, "gold", "interactions", run_id=live, part="full"):
         if row["seen"]:

@@ -49,7 +49,7 @@ def test_every_row_is_accounted_for(films, ratings):
 
 
 def test_films_have_their_titles_and_genres(films):
-    items = films.table("items", run_id=films.publication)
+    items = films.table("items", run_id=films.publication, part="full")
     assert len(items) == 1_682
     assert items["title"].null_count() == 0
     found = {row["item_id"]: row for row in items.iter_rows(named=True)}

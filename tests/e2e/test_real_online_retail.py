@@ -168,7 +168,7 @@ def test_an_anonymous_purchase_counts_for_popularity(retail, sold):
 
 
 def test_items_carry_text_and_price(retail, sold):
-    items = retail.table("items", run_id=retail.publication)
+    items = retail.table("items", run_id=retail.publication, part="full")
     named = {line.row["StockCode"] for line in sold if line.row["Description"].strip()}
     assert set(items["item_id"]) == {line.row["StockCode"] for line in sold}
     assert items["price"].null_count() == 0

@@ -8,6 +8,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from recsys_batch.features.entities import items, users
+from recsys_batch.features.parts import Part
+from recsys_batch.features.state import PAST, past_and_whole
 from recsys_batch.features.versions import item_versions, profile_versions
 
 from .events import UNTIL, ago, by, catalogue, events, facts_of, profiles, state_of, whole
@@ -106,7 +108,9 @@ def test_items_have_the_catalogue_version_of_the_instant(spark: SparkSession) ->
         (UNTIL, "next", 4.0),
     ):
         versions = item_versions(rows)
-        made = items(state_of(nothing), facts_of(nothing), versions, until=until, blocked=())
+        made = items(
+            state_of(nothing), {"full": facts_of(nothing)}, versions, whole(until), blocked=()
+        )
         row = made.collect()[0]
         assert (row["title"], row["price"]) == (title, price)
 
@@ -124,8 +128,10 @@ def test_the_catalogue_wins_over_events_field_by_field(spark: SparkSession) -> N
         {"item_id": "future", "event_time": UNTIL},
     )
     versions, blocked = item_versions(rows), ["unsold"]
-    made = items(state_of(frame), facts_of(frame), versions, until=UNTIL, blocked=blocked)
-    found = by(made, "item_id")
+    made = items(
+        state_of(frame), {"full": facts_of(frame)}, versions, whole(UNTIL), blocked=blocked
+    )
+    found = by(made.drop("part"), "item_id")
     assert set(found) == {"i", "unsold", "eventful"}
     assert found["i"] == {
         "item_id": "i",
@@ -142,13 +148,52 @@ def test_the_catalogue_wins_over_events_field_by_field(spark: SparkSession) -> N
     assert (found["unsold"]["recommendable"], found["unsold"]["last_time"]) == (False, None)
 
 
+def test_what_becomes_known_behind_a_part_is_not_in_it(spark: SparkSession) -> None:
+    """Of a later item the earlier part has the id, of a later text that of before."""
+    before = events(spark, {"event_time": ago(9), "title": "then", "price": 1.0})
+    behind = events(
+        spark,
+        {"event_time": ago(2), "title": "now", "price": 2.0},
+        {"item_id": "came later", "event_time": ago(1), "title": "new", "category": "c"},
+    )
+    rows = catalogue(
+        spark,
+        {"item_id": "stated later", "title": "next", "valid_from": ago(3)},
+        {"item_id": "came later", "description": "long", "valid_from": ago(3)},
+        {"item_id": "withdrawn", "title": "w", "valid_from": ago(9)},
+        {"item_id": "withdrawn", "deleted": True, "valid_from": ago(2)},
+    )
+    facts = {"train": facts_of(before), "full": facts_of(before.union(behind))}
+    made = items(
+        past_and_whole(state_of(before), state_of(behind)),
+        facts,
+        item_versions(rows),
+        (Part("full", UNTIL), Part("train", ago(5), PAST)),
+        blocked=(),
+    )
+    found = by(made.where("part = 'train'"), "item_id")
+    assert set(found) == {"i", "came later", "withdrawn"}
+    assert (found["i"]["title"], found["i"]["price"]) == ("then", 1.0)
+    assert found["i"]["last_time"] == naive(ago(9))
+    assert found["withdrawn"]["recommendable"] is True
+    told = {name: value for name, value in found["came later"].items() if value is not None}
+    assert told == {"part": "train", "item_id": "came later", "recommendable": False}
+    whole_ = by(made.where("part = 'full'"), "item_id")
+    assert set(whole_) == {"i", "came later", "withdrawn", "stated later"}
+    assert whole_["i"]["title"] == "now"
+    assert whole_["came later"]["recommendable"] is True
+    assert whole_["withdrawn"]["recommendable"] is False
+
+
 MICRO = dt.timedelta(microseconds=1)
 
 
 def offered(spark: SparkSession, until: dt.datetime, *rows: dict[str, object]) -> set[str]:
     """Items of catalogue rows that may be in a list made at `until`."""
     nothing, versions = events(spark), item_versions(catalogue(spark, *rows))
-    found = items(state_of(nothing), facts_of(nothing), versions, until=until, blocked=())
+    found = items(
+        state_of(nothing), {"full": facts_of(nothing)}, versions, whole(until), blocked=()
+    )
     return {row["item_id"] for row in found.collect() if row["recommendable"]}
 
 
@@ -174,7 +219,9 @@ def test_a_deletion_acts_from_its_time_on_and_can_be_taken_back(spark: SparkSess
     found = {}
     for at in (ago(5), ago(3), UNTIL):
         nothing, versions = events(spark), item_versions(catalogue(spark, *rows))
-        made = items(state_of(nothing), facts_of(nothing), versions, until=at, blocked=())
+        made = items(
+            state_of(nothing), {"full": facts_of(nothing)}, versions, whole(at), blocked=()
+        )
         (row,) = made.collect()
         found[at] = (row["recommendable"], row["title"], row["category"], row["tags"])
     assert found == {

@@ -210,7 +210,9 @@ def test_ties_in_time_do_not_depend_on_the_order_of_rows(spark: SparkSession) ->
         (user,) = users(state, known, whole(), acts=["view"], sequence_length=5).collect()
         assert user["region"] == "south"
         versions = item_versions(catalogue(spark))
-        item = items(state, facts_of(each), versions, until=UNTIL, blocked=()).collect()[0]
+        item = items(state, {"full": facts_of(each)}, versions, whole(UNTIL), blocked=()).collect()[
+            0
+        ]
         assert (item["title"], item["price"]) == ("new", 1.0)
 
 
@@ -249,7 +251,7 @@ def all_digests(
         made(state, until=until, half_life_days=30.0),
         popularity(state, whole(until), decay=clocks.popularity, weights=WEIGHTS),
         users(state, known, whole(until), acts=["purchase"], sequence_length=5),
-        items(everything, facts_of(seen, until), versions, until=until, blocked=["i1"]),
+        items(everything, {"full": facts_of(seen, until)}, versions, whole(until), blocked=["i1"]),
         holdout(seen, since=cutoff, until=until, relevant_types=["purchase"]),
     ]
     return [frame_digest(each) for each in made_of_it]
