@@ -40,7 +40,9 @@ def run(job: Job) -> None:
         export_folder(job.home, publication_id),
         {
             "topn_user": users.coalesce(1),  # where a sort splits depends on a sample
-            "topn_segment": segments.coalesce(1).orderBy(F.col(c.SEGMENT).asc_nulls_first()),
+            "topn_segment": segments.coalesce(1).orderBy(
+                F.col(c.SEGMENT).asc_nulls_first(), c.LEVEL
+            ),
         },
         details=manifest,
     )

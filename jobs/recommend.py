@@ -1,4 +1,4 @@
-"""Exact top-N for every user, region and for all; check the finished lists."""
+"""Exact top-N for every user, region, cohort and for all; check the finished lists."""
 
 from __future__ import annotations
 

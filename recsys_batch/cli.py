@@ -150,7 +150,8 @@ def init_dataset(file: Path, name: str) -> None:
 @click.argument("user")
 @DATASET
 @LAKE
-@click.option("--region", help="Region to fall back to.")
+@click.option("--cohort", help="Cohort to fall back to.")
+@click.option("--region", help="Region to fall back to, where the cohort has no list.")
 @click.option(
     "-n",
     "count",
@@ -160,11 +161,19 @@ def init_dataset(file: Path, name: str) -> None:
     help="Items to show.",
 )
 @JSON
-def show(user: str, dataset: str, lake: str, region: str | None, count: int, as_json: bool) -> None:
+def show(
+    user: str,
+    dataset: str,
+    lake: str,
+    cohort: str | None,
+    region: str | None,
+    count: int,
+    as_json: bool,
+) -> None:
     """Show the live list of USER (the raw id), with the reason for each item."""
     from recsys_batch.inspection import list_text, live_list
 
-    found = live_list(user, dataset=dataset, lake=lake, region=region, n=count)
+    found = live_list(user, dataset=dataset, lake=lake, region=region, cohort=cohort, n=count)
     click.echo(json.dumps(found) if as_json else list_text(found))
 
 

@@ -55,12 +55,14 @@ def live_publication(home: Path) -> str:
     return live
 
 
-def live_list(user: str, *, dataset: str, lake: str, region: str | None, n: int) -> dict[str, Any]:
+def live_list(
+    user: str, *, dataset: str, lake: str, region: str | None, n: int, cohort: str | None = None
+) -> dict[str, Any]:
     """The live list that the edge would answer with, and whose it is."""
     home, _ = dataset_home(dataset, lake)
     key, _ = load_key(create=False)
     with EdgeStore(store_folder(home, live_publication(home))) as store:
-        found = look_up(store.get, user_key=key.user_key(user), region=region)
+        found = look_up(store.get, user_key=key.user_key(user), region=region, cohort=cohort)
     if found is None:
         raise PublicationError(
             "the live publication holds no list at all",

@@ -78,7 +78,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "recommend",
-        "exact top-N for every user, region and for all; check the finished lists",
+        "exact top-N for every user, region, cohort and for all; check the finished lists",
         reads=("fitted", "interactions", "items", "runs"),
         writes=("topn_user", "topn_segment", "validations"),
     ),

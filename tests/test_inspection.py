@@ -89,6 +89,9 @@ def test_who_has_no_list_falls_back_to_region_and_then_to_all(lake):
     assert shown(lake, "nobody", region="XX")["level"] == "global"
     assert shown(lake, "nobody")["level"] == "global"
     assert shown(lake, "anna", region="DE")["level"] == "user"
+    assert shown(lake, "nobody", region="DE", cohort="new")["level"] == "cohort"
+    assert shown(lake, "nobody", region="DE", cohort="gone")["level"] == "region"
+    assert shown(lake, "anna", cohort="new")["level"] == "user"
 
 
 def test_a_list_as_text_names_place_item_source_and_reason(lake):

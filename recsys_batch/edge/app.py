@@ -151,7 +151,12 @@ class EdgeApp:
                 "service",
                 "publish one with `recsys-batch run`, or roll back to a kept one",
             )
-        found = look_up(store.get, user_key=self._user_key(wanted.user), region=wanted.region)
+        found = look_up(
+            store.get,
+            user_key=self._user_key(wanted.user),
+            region=wanted.region,
+            cohort=wanted.cohort,
+        )
         if found is None:
             return _refusal(
                 404, "there is no list, not even a global one", "store", "export a global list"

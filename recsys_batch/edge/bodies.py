@@ -18,7 +18,7 @@ import msgspec
 
 from recsys_batch.errors import EdgeError
 
-Level = Literal["user", "region", "global"]
+Level = Literal["user", "cohort", "region", "global"]
 GLOBAL_KEY = "g:"
 MAX_KEY_BYTES = 511  # LMDB's limit
 
@@ -46,6 +46,18 @@ def user_entry(user_key: str) -> str:
 def region_entry(region: str) -> str:
     """Return the store's key of a region's list."""
     return f"r:{region}"
+
+
+def cohort_entry(cohort: str) -> str:
+    """Return the store's key of a cohort's list."""
+    return f"c:{cohort}"
+
+
+def segment_entry(level: str, segment: str | None) -> str:
+    """Return the store's key of the list of a row of `topn_segment`."""
+    if segment is None:
+        return GLOBAL_KEY
+    return cohort_entry(segment) if level == "cohort" else region_entry(segment)
 
 
 def encode_body(*, publication_id: str, as_of: str, level: Level, items: Iterable[Item]) -> bytes:
@@ -115,19 +127,25 @@ def decode_body(value: bytes) -> dict[str, Any]:
 
 
 def look_up(
-    get: Callable[[str], bytes | None], *, user_key: str | None, region: str | None
+    get: Callable[[str], bytes | None],
+    *,
+    user_key: str | None,
+    region: str | None,
+    cohort: str | None = None,
 ) -> tuple[Level, bytes] | None:
-    """Return the level and value of the first list found: the user's, the region's, the global.
+    """Return level and value of the first list found: user's, cohort's, region's, the global.
 
     Parameters
     ----------
     get
         A store's `get`.
-    user_key, region
+    user_key, region, cohort
         The steps of the ladder; None skips one. An empty list counts as none.
     """
     if user_key is not None and (value := get(user_entry(user_key))) and item_count(value):
         return "user", value
+    if cohort is not None and (value := get(cohort_entry(cohort))) and item_count(value):
+        return "cohort", value
     if region is not None and (value := get(region_entry(region))) and item_count(value):
         return "region", value
     if (value := get(GLOBAL_KEY)) and item_count(value):

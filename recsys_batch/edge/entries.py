@@ -9,10 +9,9 @@ import pyarrow as pa
 
 from recsys_batch import columns as c
 from recsys_batch.edge.bodies import (
-    GLOBAL_KEY,
     Item,
     encode_body,
-    region_entry,
+    segment_entry,
     user_entry,
 )
 
@@ -39,10 +38,10 @@ def store_entries(
     # What explains a score to analysts is not served.
     untold = ("parts", "propensity", "probability")
     served = F.transform(c.ITEMS, lambda item: item.dropFields(*untold)).alias(c.ITEMS)
-    # g: < r: < u:, so that the segments come first.
+    # c: < g: < r: < u:, so that the segments come first.
     fallback = []
     for row in segments.select(c.LEVEL, c.SEGMENT, served).collect():
-        key = GLOBAL_KEY if row[c.LEVEL] == "global" else region_entry(row[c.SEGMENT])
+        key = segment_entry(row[c.LEVEL], row[c.SEGMENT])
         listed = [Item(**item.asDict()) for item in row[c.ITEMS]]
         body = encode_body(
             publication_id=publication_id, as_of=as_of, level=row[c.LEVEL], items=listed

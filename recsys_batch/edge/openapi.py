@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
-from recsys_batch.edge.requests import MAX_N, MAX_REGION_CHARACTERS, MAX_USER_BYTES
+from recsys_batch.edge.bodies import Level
+from recsys_batch.edge.requests import MAX_N, MAX_SEGMENT_CHARACTERS, MAX_USER_BYTES
 
 _JSON = "application/json"
 _STRING = {"type": "string"}
@@ -39,11 +40,15 @@ def _recommendations(default_n: int) -> dict[str, Any]:
         for name in ("ETag", "Cache-Control", "X-Publication", "X-Request-Id")
     }
     return {
-        "summary": "The first n items of the user's list, else the region's, else the global one.",
+        "summary": "The first n items of the user's list, else the cohort's, else the region's, "
+        "else the global one.",
         "parameters": [
             _parameter("user", "path", {**length, "maxLength": MAX_USER_BYTES}, required=True),
             _parameter("n", "query", count),
-            _parameter("region", "query", {**length, "maxLength": MAX_REGION_CHARACTERS}),
+            *(
+                _parameter(name, "query", {**length, "maxLength": MAX_SEGMENT_CHARACTERS})
+                for name in ("region", "cohort")
+            ),
             _parameter("If-None-Match", "header", _STRING),
         ],
         "responses": {
@@ -98,7 +103,7 @@ _SCHEMAS = {
     "Answer": _object(
         publication=_STRING,
         as_of={"type": "string", "format": "date"},
-        level={"enum": ["user", "region", "global"]},
+        level={"enum": list(get_args(Level))},
         items={
             "type": "array",
             "items": _object(

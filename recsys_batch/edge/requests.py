@@ -15,7 +15,7 @@ from recsys_batch.errors import EdgeError
 PREFIX = b"/v1/recommendations/"
 MAX_N = 1000
 MAX_USER_BYTES = 256
-MAX_REGION_CHARACTERS = 100
+MAX_SEGMENT_CHARACTERS = 100  # of a region, and of a cohort
 MAX_TARGET_BYTES = 4096
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -29,11 +29,12 @@ class RequestError(EdgeError):
 
 
 class Wanted(NamedTuple):
-    """A valid request: whose list, the region to fall back to, and how many items."""
+    """A valid request: whose list, region and cohort to fall back to, and how many items."""
 
     user: str
     region: str | None
     n: int
+    cohort: str | None = None
 
 
 def parse_request(raw_path: bytes, query: bytes, *, default_n: int) -> Wanted:
@@ -54,8 +55,8 @@ def parse_request(raw_path: bytes, query: bytes, *, default_n: int) -> Wanted:
     user = raw_path[len(PREFIX) :]
     if not user or b"/" in user:
         raise unknown_path()
-    region, n = _query(query, default_n)
-    return Wanted(_user(user), region, n)
+    region, n, cohort = _query(query, default_n)
+    return Wanted(_user(user), region, n, cohort)
 
 
 def unknown_path() -> RequestError:
@@ -97,9 +98,10 @@ def _decoded(raw: bytes) -> str:
 
 
 @lru_cache(maxsize=1024)  # few distinct queries make up nearly all requests
-def _query(query: bytes, default_n: int) -> tuple[str | None, int]:
+def _query(query: bytes, default_n: int) -> tuple[str | None, int, str | None]:
     fields = _fields(query) if query else {}
-    return _region(fields.get("region")), _n(fields.get("n"), default_n)
+    region, cohort = (_segment(fields.get(name), name) for name in ("region", "cohort"))
+    return region, _n(fields.get("n"), default_n), cohort
 
 
 def _fields(query: bytes) -> dict[str, str]:
@@ -114,7 +116,7 @@ def _fields(query: bytes) -> dict[str, str]:
             400,
             "the query is not percent-encoded UTF-8, or has over 16 fields",
             where="query",
-            fix="send at most n and region, percent-encoded",
+            fix="send at most n, region and cohort, percent-encoded",
         ) from error
     fields = dict(pairs)
     if len(fields) != len(pairs):
@@ -137,12 +139,12 @@ def _n(text: str | None, default: int) -> int:
     return int(text)
 
 
-def _region(text: str | None) -> str | None:
-    if text is not None and not 1 <= len(text) <= MAX_REGION_CHARACTERS:
+def _segment(text: str | None, name: str) -> str | None:
+    if text is not None and not 1 <= len(text) <= MAX_SEGMENT_CHARACTERS:
         raise RequestError(
             400,
-            f"region is not 1 to {MAX_REGION_CHARACTERS} characters long",
-            where="region",
-            fix="send a region of the events, or leave it out",
+            f"{name} is not 1 to {MAX_SEGMENT_CHARACTERS} characters long",
+            where=name,
+            fix=f"send a {name} of the data, or leave it out",
         )
     return text

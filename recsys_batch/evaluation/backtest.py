@@ -62,17 +62,17 @@ def backtest(
         What fits its sources of kind `als`, as it did the model's; None: their own `fit`.
     """
     served, trained_on = model.rounded(), model.trained_on
-    ranker = under(served)
+    ranker, rows = under(served), holdout.rows_under(model.recipe)
     with threadpool_limits(limits=1, user_api="blas"):  # as the tasks that make lists
-        alone = alone_lists(ranker, holdout.rows)
-        ours, likely = ranker_lists(ranker, holdout.rows)
+        alone = alone_lists(ranker, rows)
+        ours, likely = ranker_lists(ranker, rows)
         lists, told = {BASELINE: alone.pop(POPULAR), "lists": ours}, {"lists": likely}
         if champion is not None and champion != model.recipe:
             other = fit_model(trained_on, champion, fit_als=fit_als, precision=model.precision)
-            theirs = under(other.rounded())
-            lists["champion"], told["champion"] = ranker_lists(theirs, holdout.rows)
+            theirs, asked = under(other.rounded()), holdout.rows_under(champion)
+            lists["champion"], told["champion"] = ranker_lists(theirs, asked)
         if served is not model:
-            lists[EXACT], told[EXACT] = ranker_lists(under(model), holdout.rows)
+            lists[EXACT], told[EXACT] = ranker_lists(under(model), rows)
     lists |= {f"{name} alone": found for name, found in alone.items()}
     weights = trained_on.data.weights
     score = partial(
@@ -84,7 +84,7 @@ def backtest(
         n_items=weights.shape[1],
         training_users=int(model.known.sum()),
         cold_users=holdout.cold,
-        expected_lengths=np.minimum(list_depth(settings), ranker.available(holdout.rows)),
+        expected_lengths=np.minimum(list_depth(settings), ranker.available(rows)),
     )
     scores = {name: score(found, probabilities=told.get(name)) for name, found in lists.items()}
     return Backtest(lists, scores)

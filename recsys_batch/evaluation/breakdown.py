@@ -1,4 +1,4 @@
-"""A backtest by segment: of users by activity and region, of items by popularity and age."""
+"""A backtest by segment: of users (activity, region, cohort) and of items (popularity, age)."""
 
 from __future__ import annotations
 
@@ -40,15 +40,22 @@ def breakdown(
     power = int(np.quantile(known, _POWER_SHARE, method="higher")) if len(known) else 1
     activity = activity_labels(items_of[holdout.rows], power_from=max(power, 2))
     popularity = np.bincount(weights.indices, minlength=weights.shape[1])
-    names = np.array([*trained_on.region_names, None], dtype=object)
-    regions = trained_on.data.regions
+    data = trained_on.data
+    of_users = [
+        (dimension, np.array([*names, None], dtype=object)[codes[rows]])
+        for dimension, names, codes, rows in (
+            ("region", trained_on.region_names, data.regions, holdout.regional_rows),
+            ("cohort", trained_on.cohort_names, data.cohorts, holdout.rows),
+        )
+        if codes is not None and len(names) > 1
+    ]
     rows: list[dict[str, Any]] = []
     for model in ("lists", BASELINE):
         scores, lists = found.scores[model], found.lists[model]
-        tables = [by_user_segment(scores, labels=activity, dimension="activity")]
-        if regions is not None and len(trained_on.region_names) > 1:
-            labels = names[regions[holdout.rows]]
-            tables.append(by_user_segment(scores, labels=labels, dimension="region"))
+        tables = [
+            by_user_segment(scores, labels=labels, dimension=dimension)
+            for dimension, labels in (("activity", activity), *of_users)
+        ]
         for dimension, labels in (
             ("popularity", popularity_labels(popularity, head_share=_HEAD_SHARE)),
             ("item_age", age_labels(trained_on.item_days.astype(np.float64), edges=_AGES)),

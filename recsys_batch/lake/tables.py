@@ -500,13 +500,13 @@ TABLES: dict[str, Table] = {
             "gold",
             (
                 ("publication_id", "STRING", "the publication"),
-                ("level", "STRING", "region or global"),
-                ("segment", "STRING", "the region, or null for all"),
+                ("level", "STRING", "cohort, region or global"),
+                ("segment", "STRING", "the cohort or the region, or null for all"),
                 ("items", f"ARRAY<{LIST_ITEM}>", "the list, best first"),
             ),
             ("publication_id", "level", "segment"),
             ("publication_id",),
-            "the list of a region or of all",
+            "the list of a cohort, of a region or of all",
         ),
         Table(
             "metrics",
@@ -530,7 +530,11 @@ TABLES: dict[str, Table] = {
             (
                 _RUN,
                 ("model", "STRING", "lists or popularity"),
-                ("dimension", "STRING", "activity, region, popularity (of items) or item_age"),
+                (
+                    "dimension",
+                    "STRING",
+                    "activity, region, cohort, popularity (of items) or item_age",
+                ),
                 ("segment", "STRING", "such as new, light, power; head, tail; <7d"),
                 ("metric", "STRING", "such as ndcg@10"),
                 ("value", "DOUBLE", "mean over users"),

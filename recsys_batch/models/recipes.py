@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from recsys_batch.errors import LakeError
 from recsys_batch.features.state import Clock
 from recsys_batch.lake.ledger import read_rows
-from recsys_batch.models.sources import AnySource
+from recsys_batch.models.sources import AnySource, CohortSettings
 from recsys_batch.models.sources.interface import Positive
 
 FACTORS = "als"  # the source whose factors are tables, and an MLflow model, of their own
@@ -99,6 +99,13 @@ class Recipe(BaseModel):
             if needed not in self.sources:
                 raise ValueError(f"there must be a source {needed!r}")
         return self
+
+    @property
+    def cohort_source(self) -> str | None:
+        """The source that orders the lists of cohorts; None: it would be a copy of that of all."""
+        first = {self.newcomers: self.sources[self.newcomers]}
+        every = (first | self.sources).items()
+        return next((name for name, each in every if isinstance(each, CohortSettings)), None)
 
     def clock(self, until: dt.date) -> Clock:
         """The decays of a run that looks back from `until`."""

@@ -28,7 +28,7 @@ class Training:
     ----------
     keys
         User keys as bytes, ascending: row u is ``keys[u]``. Behind them stand rows without history
-        for strangers, one of each region and one of no region (`stranger`).
+        for strangers, one of each region, one of nothing and one of each cohort (`stranger`).
     ids, titles
         Item ids, ascending, and texts (the id where there is no text): column i is ``ids[i]``.
     listed
@@ -43,8 +43,6 @@ class Training:
         float32, items: days since each item was first known; NaN where unknown.
     tags
         A list of labels an item.
-    cohorts
-        Cohort of each user and stranger, or None.
     data
         What sources learn from.
     acts
@@ -55,6 +53,8 @@ class Training:
         CSR, users x items: what each user has seen.
     region_names
         Regions, ascending: `SourceData.regions` holds places in it.
+    cohort_names
+        Cohorts of those who may have a list, ascending: `SourceData.cohorts` holds places in it.
     """
 
     keys: npt.NDArray[np.bytes_]
@@ -67,22 +67,32 @@ class Training:
     prices: npt.NDArray[np.float64]
     item_days: npt.NDArray[np.float32]
     tags: pa.ListArray
-    cohorts: tuple[str | None, ...]
     data: SourceData
     acts: npt.NDArray[np.int8]
     act_names: tuple[str, ...]
     seen: sparse.csr_matrix
     region_names: tuple[str, ...]
+    cohort_names: tuple[str, ...]
 
     def user_keys(self, rows: npt.NDArray[np.integer]) -> pa.StringArray:
         """Keys of some users who are no strangers."""
         return pa.array(np.char.decode(self.keys[rows], "ascii"), pa.string())
 
-    def stranger(self, region: str | None) -> int:
-        """The row of a user of whom nothing is known but the region."""
+    def stranger(self, region: str | None, cohort: str | None = None) -> int:
+        """The row of a user of whom nothing is known but the cohort, or else the region."""
+        if cohort in self.cohort_names:
+            return self._first_of_cohort + self.cohort_names.index(cohort)
         known = region in self.region_names
         place = self.region_names.index(region) if known else len(self.region_names)
         return len(self.keys) + place
+
+    def of_cohort(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Which rows are strangers of a cohort."""
+        return np.asarray(rows >= self._first_of_cohort)
+
+    @property
+    def _first_of_cohort(self) -> int:
+        return len(self.keys) + len(self.region_names) + 1
 
 
 def training(
@@ -125,8 +135,9 @@ def training(
     order = np.lexsort((columns, rows))
     table = interactions.take(pa.array(order))
     rows, columns = rows[order], columns[order]
-    regions, region_names = _regions(users, keys)
-    shape = (len(keys) + len(region_names) + 1, len(ids))
+    regions, region_names = _codes(users, c.REGION, keys)
+    cohorts, cohort_names = _codes(users, c.COHORT, keys)
+    shape = (len(keys) + len(region_names) + 1 + len(cohort_names), len(ids))
     weights = table[c.WEIGHT].to_numpy().astype(np.float32)
     positive = weights > 0
     if not positive.any():
@@ -153,19 +164,20 @@ def training(
         prices=pc.fill_null(items[c.PRICE], np.nan).to_numpy(),
         item_days=_days_before(items[c.FIRST_TIME], until),
         tags=items[c.TAGS].combine_chunks(),
-        cohorts=_cohorts(users, keys, strangers=len(region_names) + 1),
         data=SourceData(
             _csr(rows[positive], columns[positive], weights[positive], shape),
             ages=ages[positive],
             texts=item_texts(items),
             popularity=popular,
-            regions=regions,
+            regions=np.concatenate([regions, _alone(region_names), _none(1 + len(cohort_names))]),
             regional=regional,
+            cohorts=np.concatenate([cohorts, _none(len(region_names) + 1), _alone(cohort_names)]),
         ),
         acts=acts.indices.to_numpy().astype(np.int8)[positive],
         act_names=tuple(acts.dictionary.to_pylist()),
         seen=_csr(rows[seen], columns[seen], np.ones(int(seen.sum()), dtype=np.float32), shape),
         region_names=region_names,
+        cohort_names=cohort_names,
     )
 
 
@@ -208,18 +220,23 @@ def _days_before(times: pa.ChunkedArray, until: dt.date) -> npt.NDArray[np.float
     return np.where(known, (until - _EPOCH).days - days, np.nan).astype(np.float32)
 
 
-def _cohorts(users: pa.Table, keys: pa.Array, *, strangers: int) -> tuple[str | None, ...]:
-    place = pc.index_in(keys, value_set=users[c.USER_KEY].combine_chunks())
-    return (*users[c.COHORT].combine_chunks().take(place).to_pylist(), *([None] * strangers))
+def _codes(
+    users: pa.Table, column: str, keys: pa.Array
+) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
+    """What a column says of each user, as a place among its names."""
+    names = sorted(pc.unique(users[column].drop_null()).to_pylist())
+    codes = _none(len(keys))
+    codes[_places(users[c.USER_KEY], keys)] = coded(users[column], pa.array(names, pa.string()))
+    return codes, tuple(names)
 
 
-def _regions(users: pa.Table, keys: pa.Array) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
-    """Region of each user, then of each stranger, as a place among the names."""
-    names = sorted(pc.unique(users[c.REGION].drop_null()).to_pylist())
-    codes = np.full(len(keys), -1, dtype=np.int32)
-    codes[_places(users[c.USER_KEY], keys)] = coded(users[c.REGION], pa.array(names, pa.string()))
-    strangers = np.array([*range(len(names)), -1], dtype=np.int32)
-    return np.concatenate([codes, strangers]), tuple(names)
+def _alone(names: tuple[str, ...]) -> npt.NDArray[np.int32]:
+    """Codes of the strangers of each name."""
+    return np.arange(len(names), dtype=np.int32)
+
+
+def _none(count: int) -> npt.NDArray[np.int32]:
+    return np.full(count, -1, dtype=np.int32)
 
 
 def _popularity(

@@ -13,6 +13,7 @@ from scipy import sparse
 
 from recsys_batch import columns as c
 from recsys_batch.lake.arrow import read_table
+from recsys_batch.models.recipes import Recipe
 from recsys_batch.models.training import Training
 from recsys_batch.ranking.ranker import Ranker
 
@@ -28,7 +29,10 @@ class Holdout:
     keys
         User keys as bytes, ascending; the row order of everything below.
     rows
-        Row of each in the training: a user who was not there yet is the stranger of their region.
+        Row of each in the training: a user who was not there yet is the stranger of their cohort,
+        or else of their region.
+    regional_rows
+        The same where there are no lists of cohorts.
     cold
         bool: users without a history in training.
     relevant
@@ -37,8 +41,13 @@ class Holdout:
 
     keys: npt.NDArray[np.bytes_]
     rows: npt.NDArray[np.int64]
+    regional_rows: npt.NDArray[np.int64]
     cold: npt.NDArray[np.bool_]
     relevant: sparse.csr_matrix
+
+    def rows_under(self, recipe: Recipe) -> npt.NDArray[np.int64]:
+        """Rows whose lists the users would have been given by a model of a recipe."""
+        return self.regional_rows if recipe.cohort_source is None else self.rows
 
 
 def make_holdout(pairs: pa.Table, users: pa.Table, trained_on: Training) -> Holdout:
@@ -49,7 +58,7 @@ def make_holdout(pairs: pa.Table, users: pa.Table, trained_on: Training) -> Hold
     pairs
         user_key, item_id: what was relevant.
     users
-        user_key, region, as known when they came: a request for a stranger names the region.
+        user_key, region, cohort, as known when they came: a request for a stranger names them.
     """
     names = pc.unique(pairs[c.USER_KEY].combine_chunks())
     names = names.take(pc.sort_indices(names))
@@ -61,13 +70,20 @@ def make_holdout(pairs: pa.Table, users: pa.Table, trained_on: Training) -> Hold
     keys = np.array(names.to_pylist(), dtype=np.bytes_)
     rows = np.searchsorted(trained_on.keys, keys).clip(max=max(len(trained_on.keys) - 1, 0))
     there = trained_on.keys[rows] == keys
-    region_of = dict(zip(users[c.USER_KEY].to_pylist(), users[c.REGION].to_pylist(), strict=True))
-    regions = [region_of.get(each) for each in names.to_pylist()]
-    strangers = [trained_on.stranger(each) for each in regions]
-    rows = np.where(there, rows, strangers).astype(np.int64)
+    told = [users[name].to_pylist() for name in (c.USER_KEY, c.REGION, c.COHORT)]
+    known = {key: (region, cohort) for key, region, cohort in zip(*told, strict=True)}
+    who = [known.get(each, (None, None)) for each in names.to_pylist()]
+    strangers = [trained_on.stranger(region, cohort) for region, cohort in who]
+    regional = [trained_on.stranger(region) for region, _ in who]
     history = np.diff(trained_on.data.weights.indptr)
     relevant = sparse.csr_matrix((ones, (owners, columns)), shape=shape)
-    return Holdout(keys, rows, history[rows] == 0, relevant)
+    return Holdout(
+        keys,
+        rows=np.where(there, rows, strangers).astype(np.int64),
+        regional_rows=np.where(there, rows, regional).astype(np.int64),
+        cold=~there | (history[rows] == 0),
+        relevant=relevant,
+    )
 
 
 def read_holdout(home: Path, *, run_id: str, trained_on: Training) -> Holdout:
@@ -79,7 +95,7 @@ def read_holdout(home: Path, *, run_id: str, trained_on: Training) -> Holdout:
         The features are not there.
     """
     pairs = read_table(home, "holdout", (c.USER_KEY, c.ITEM_ID), run_id=run_id)
-    users = read_table(home, "users", (c.USER_KEY, c.REGION), run_id=run_id, part="full")
+    users = read_table(home, "users", (c.USER_KEY, c.REGION, c.COHORT), run_id=run_id, part="full")
     return make_holdout(pairs, users, trained_on)
 
 

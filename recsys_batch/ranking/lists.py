@@ -39,13 +39,22 @@ def user_lists(ranker: Ranker, rows: npt.NDArray[np.integer], reasons: Reasons) 
 def segment_lists(
     ranker: Ranker, reasons: Reasons
 ) -> list[tuple[str, str | None, list[dict[str, object]]]]:
-    """The list of everybody and of each region: level, segment, items."""
-    trained_on = ranker.model.trained_on
-    segments: list[str | None] = [None, *trained_on.region_names]
-    rows = np.array([trained_on.stranger(each) for each in segments])
-    lists = _items(ranker, rows, reasons).to_pylist()
-    levels = ["global" if each is None else "region" for each in segments]
-    return list(zip(levels, segments, lists, strict=True))
+    """The list of everybody, of each region and of each cohort: level, segment, items.
+
+    There are none of cohorts where the recipe has no source that tells them apart: a copy of the
+    list of everybody would take the place of the region's.
+    """
+    known, recipe = ranker.model.trained_on, ranker.model.recipe
+    cohorts = () if recipe.cohort_source is None else known.cohort_names
+    segments = [
+        ("global", None, known.stranger(None)),
+        *(("region", each, known.stranger(each)) for each in known.region_names),
+        *(("cohort", each, known.stranger(None, each)) for each in cohorts),
+    ]
+    lists = _items(ranker, np.array([row for *_, row in segments]), reasons).to_pylist()
+    return [
+        (level, segment, items) for (level, segment, _), items in zip(segments, lists, strict=True)
+    ]
 
 
 def available_items(ranker: Ranker) -> pa.Table:

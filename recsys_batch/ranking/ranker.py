@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recsys_batch.models.recipes import POPULAR
-from recsys_batch.models.sources import PopularSettings, RegionalSettings
+from recsys_batch.models.sources import PopularSettings, SegmentSettings
 from recsys_batch.models.training import Training
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.calibration import probabilities
@@ -98,8 +98,10 @@ class Ranker:
         blend = Blend(tuple(names), tuple(weights))
         trees = model.recipe.trees
         self._reranker = None if trees is None else read_trees(trees, blend, n=n)
-        alone = [float(name == model.recipe.newcomers) for name in names]
-        self._weights = np.array([weights, alone], dtype=np.float32)
+        recipe = model.recipe
+        deciding = (recipe.newcomers, recipe.cohort_source or recipe.newcomers)
+        alone = [[float(name == each) for name in names] for each in deciding]
+        self._weights = np.array([weights, *alone], dtype=np.float32)
         order = np.lexsort((np.arange(len(facts)), -facts.popularity))
         self._fill = order.astype(np.int32)
         self._taken = {kind: _taken(model.trained_on, kind) for kind in policy.repeat}
@@ -126,13 +128,14 @@ class Ranker:
         """Rank for some users: n distinct allowed items, or as many as there are.
 
         Users with a history get the weighted sum of all sources' standard scores, users without
-        one the order of the recipe's source for newcomers; then the rules arrange. Order is by
-        score, then item row.
+        one the order of the recipe's source for newcomers, and strangers of a cohort that of its
+        source for cohorts; then the rules arrange. Order is by score, then item row.
         """
         users = self._user_facts(rows)
         exclude = self._exclude(rows, users)
         found = self._gatherer.candidates(rows, exclude=exclude, allow=self._compiled.allowed())
-        weights = self._weights[np.where(self.model.known[rows], 0, 1)].T[:, :, None]
+        unknown = 1 + self.model.trained_on.of_cohort(rows)
+        weights = self._weights[np.where(self.model.known[rows], 0, unknown)].T[:, :, None]
         parts = found.scores * weights
         parts = np.concatenate([parts, self._corrections(found, rows)[None]])
         scores = np.where(found.items < 0, np.float32(-np.inf), parts.sum(axis=0))
@@ -166,7 +169,7 @@ class Ranker:
         lists = self._gatherer.best(rows, exclude=exclude, allow=self._compiled.allowed())
         strangers = ~self.model.known[rows]
         for name, found in lists.items():
-            if not isinstance(self.model.recipe.sources[name], PopularSettings | RegionalSettings):
+            if not isinstance(self.model.recipe.sources[name], PopularSettings | SegmentSettings):
                 found[strangers] = lists[POPULAR][strangers]
         return {name: found[:, : self.n] for name, found in lists.items()}
 
@@ -197,16 +200,14 @@ class Ranker:
 
     def _user_facts(self, rows: Rows) -> UserFacts:
         trained_on = self.model.trained_on
-        names = (*trained_on.region_names, None)  # -1 is the last name: none
-        regions = trained_on.data.regions
-        keys = trained_on.keys
+        keys, data = trained_on.keys, trained_on.data
         return UserFacts(
             keys=[keys[row].decode() if row < len(keys) else "" for row in rows],
-            regions=[None if regions is None else names[regions[row]] for row in rows],
-            cohorts=[trained_on.cohorts[row] for row in rows],
+            regions=_named(trained_on.region_names, data.regions, rows),
+            cohorts=_named(trained_on.cohort_names, data.cohorts, rows),
             tastes=None
             if self._by_category is None
-            else (trained_on.data.weights[rows] @ self._by_category).toarray(),
+            else (data.weights[rows] @ self._by_category).toarray(),
         )
 
     def _exclude(self, rows: Rows, users: UserFacts) -> sparse.csr_matrix:
@@ -242,6 +243,11 @@ class Ranker:
                 days[user, there] = taken.data[cells][order]
             found[kind] = days
         return found
+
+
+def _named(names: tuple[str, ...], codes: Ints | None, rows: Rows) -> list[str | None]:
+    told = (*names, None)  # -1 is the last name: none
+    return [None if codes is None else told[codes[row]] for row in rows]
 
 
 def _taken(trained_on: Training, kind: str) -> sparse.csr_matrix:

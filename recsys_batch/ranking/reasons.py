@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from recsys_batch.models.sources import PopularSettings, RegionalSettings
+from recsys_batch.models.sources import CohortSettings, PopularSettings, RegionalSettings
 from recsys_batch.ranking.model import RankingModel
 
 _VERBS = {
@@ -40,7 +40,9 @@ class Reasons:
         self._impersonal: dict[int, str] = {}
         self._chosen = len(model.sources)  # from here on: what rules chose
         for place, settings in enumerate(model.recipe.sources.values()):
-            if isinstance(settings, RegionalSettings):
+            if isinstance(settings, CohortSettings):
+                self._impersonal[place] = "popular with {cohort}"
+            elif isinstance(settings, RegionalSettings):
                 self._impersonal[place] = "popular in {region}"
             elif isinstance(settings, PopularSettings):
                 trending = settings.half_life_days is not None
@@ -95,10 +97,15 @@ class Reasons:
         return np.where(before, again, closest), before
 
     def _popular(self, user: int, source: int) -> str:
-        regions = self._trained_on.data.regions
-        place = -1 if regions is None else int(regions[user])
-        if place < 0:
-            told = self._impersonal.get(source, "popular with everyone")
-            return "popular with everyone" if "{region}" in told else told
-        region = self._trained_on.region_names[place]
-        return self._impersonal.get(source, "popular with everyone").format(region=region)
+        told, known = self._impersonal.get(source, "popular with everyone"), self._trained_on
+        cohort = _name(known.cohort_names, known.data.cohorts, user)
+        region = _name(known.region_names, known.data.regions, user)
+        if "{cohort}" in told and cohort is None:
+            told = "popular in {region}"
+        if "{region}" in told and region is None:
+            told = "popular with everyone"
+        return told.format(cohort=cohort, region=region)
+
+
+def _name(names: tuple[str, ...], codes: npt.NDArray[np.int32] | None, user: int) -> str | None:
+    return None if codes is None or codes[user] < 0 else names[codes[user]]

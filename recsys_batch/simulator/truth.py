@@ -14,6 +14,8 @@ from recsys_batch.simulator.settings import ShopSettings
 from recsys_batch.simulator.world import PROFILES, USER_ID, World, build_world, stream
 
 _OLDEST, _YOUNGEST = 1940, 2008  # years of birth
+_COHORTS = ("classic", "practical", "curious", "trendy")
+_MISPLACED = 0.2  # share of people whose cohort is drawn and says nothing
 UNFINISHED = ".unfinished"  # ends the name of a file that is being written
 
 
@@ -36,15 +38,21 @@ def write_catalogue(world: World, path: Path) -> None:
 def write_profiles(world: World, path: Path) -> None:
     """Write the profile file: all who arrive before the last day ends, and what they say.
 
-    The year of birth is drawn evenly and means nothing for what they do.
+    The year of birth is drawn evenly and means nothing for what they do. The cohort says on which
+    side of two lines through the tastes of all theirs lies; of a fifth of the people it is drawn.
     """
     users, start = world.users, int(world.start.timestamp())
     age = stream(world.settings, PROFILES).random(len(users))
+    lines = stream(world.settings, PROFILES, 1).standard_normal((2, world.settings.factors))
+    drawn = stream(world.settings, PROFILES, 2).random(len(users)) / _MISPLACED
+    true = (users.factors @ lines.T > 0) @ np.array([2, 1])
+    cohort = np.where(drawn < 1, (drawn * len(_COHORTS)).astype(np.int64), true)
     arrival = pl.Series(users.arrival * 86400 + start)
     table = pl.DataFrame(
         {
             USER_ID: users.ids,
             c.REGION: [world.settings.regions[each] for each in users.region],
+            c.COHORT: [_COHORTS[each] for each in cohort],
             c.BIRTH_YEAR: _OLDEST + (age * (_YOUNGEST + 1 - _OLDEST)).astype(np.int64),
             c.CONSENT: users.consent,
             c.VALID_FROM: pl.from_epoch(arrival).dt.strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -18,6 +18,7 @@ from recsys_batch.features.inputs import Inputs
 from recsys_batch.features.suspects import suspects, without_suspects
 from recsys_batch.models.training import coded
 from recsys_batch.tuning.log import Log
+from recsys_batch.tuning.people import cohorts_of, known_cohorts, regions_of
 from recsys_batch.tuning.shown import IMPRESSION, head_below, impressions_of, shown_items
 
 if TYPE_CHECKING:
@@ -28,11 +29,15 @@ _ACTS = "acts"
 
 @dataclass(frozen=True, eq=False)
 class LogTables:
-    """What a log is made of: rows of `day_acts`, `item_facts` and, if asked for, `shown_items`."""
+    """What a log is made of: rows of `day_acts`, `item_facts`, `shown_items`, `known_cohorts`.
+
+    The last two are None where they are not asked for, and where no profiles land.
+    """
 
     acts: pa.Table
     items: pa.Table
     shown: pa.Table | None
+    cohorts: pa.Table | None
 
 
 def read_log(seen: Inputs, settings: Settings) -> Log:
@@ -56,6 +61,9 @@ def log_tables(seen: Inputs, settings: Settings) -> LogTables:
         day_acts(events, types).toArrow(),
         item_facts(of_types, seen.items).toArrow(),
         shown_items(events, acted, most=most) if asked else None,
+        None
+        if settings.dataset.profiles is None
+        else known_cohorts(seen.profiles, seen.refused, until=seen.until).toArrow(),
     )
 
 
@@ -65,6 +73,7 @@ def log_of(tables: LogTables, settings: Settings) -> Log:
         tables.acts,
         tables.items,
         tables.shown,
+        tables.cohorts,
         weights=settings.dataset.weights,
         relevant_types=settings.evaluation.relevant_types,
         seen_types=settings.recommend.seen_types,
@@ -101,6 +110,7 @@ def make_log(
     acts: pa.Table,
     items: pa.Table,
     shown: pa.Table | None = None,
+    cohorts: pa.Table | None = None,
     *,
     weights: Mapping[str, float],
     relevant_types: Sequence[str],
@@ -117,6 +127,8 @@ def make_log(
         From `item_facts`.
     shown
         From `shown_items`; None: nothing is known of that.
+    cohorts
+        From `known_cohorts`; None: the same.
     max_acts
         Of a longer log, a share of the users is taken, by their keys, which are random.
     """
@@ -128,7 +140,8 @@ def make_log(
     users = coded(acts[c.USER_KEY], keys)
     days = acts[c.EVENT_DATE].cast(pa.int32()).to_numpy()
     types = acts[c.EVENT_TYPE].combine_chunks()
-    regions, names = _regions(acts, users, days, len(keys))
+    regions, n_regions = regions_of(acts, users, days, len(keys))
+    of_cohort, n_cohorts = cohorts_of(cohorts, keys)
     per_event = np.zeros(len(acts), dtype=np.float32)
     for kind, weight in weights.items():
         per_event[pc.equal(types, kind).to_numpy(zero_copy_only=False)] = weight
@@ -147,7 +160,9 @@ def make_log(
         first_days=first.astype(np.int32),
         texts=tuple(pc.fill_null(ids["text"], "").to_pylist()),
         regions=regions,
-        n_regions=names,
+        n_regions=n_regions,
+        cohorts=of_cohort,
+        n_cohorts=n_cohorts,
         impressions=None
         if shown is None
         else impressions_of(shown, keys, ids[c.ITEM_ID].combine_chunks()),
@@ -165,19 +180,3 @@ def _sample(acts: pa.Table, most: int) -> pa.Table:
 def _is_in(types: pa.Array, chosen: Sequence[str]) -> npt.NDArray[np.bool_]:
     found = pc.is_in(types, value_set=pa.array(list(chosen), pa.string()))
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-def _regions(
-    acts: pa.Table,
-    users: npt.NDArray[np.int32],
-    days: npt.NDArray[np.int32],
-    n_users: int,
-) -> tuple[npt.NDArray[np.int32], int]:
-    """Each user's region: the latest named, of several the last by name."""
-    names = sorted(pc.unique(acts[c.REGION].drop_null()).to_pylist())
-    codes = coded(acts[c.REGION], pa.array(names, pa.string()))
-    regions = np.full(n_users, -1, dtype=np.int32)
-    named = (users >= 0) & (codes >= 0)
-    order = np.lexsort((codes[named], days[named]))
-    regions[users[named][order]] = codes[named][order]  # the last assignment holds
-    return regions, len(names)

@@ -42,6 +42,10 @@ class Log:
         int32, users: code of the user's region, -1 where it is unknown.
     n_regions
         Regions there are.
+    cohorts
+        int32, users: code of the user's cohort, -1 where it is unknown.
+    n_cohorts
+        Cohorts there are.
     impressions
         What was shown, in the same rows of users and items; None where that was not logged.
     """
@@ -57,6 +61,8 @@ class Log:
     texts: tuple[str, ...] | None
     regions: Ints
     n_regions: int
+    cohorts: Ints
+    n_cohorts: int
     impressions: Impressions | None = None
 
     @property
@@ -90,6 +96,7 @@ class Log:
             popularity=popular,
             regions=self.regions,
             regional=regional,
+            cohorts=self.cohorts,
         )
 
     def seen_before(self, day: int) -> sparse.csr_matrix:

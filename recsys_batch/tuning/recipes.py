@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from recsys_batch.config import Settings
 from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
-from recsys_batch.models.sources import SourceSettings
+from recsys_batch.models.sources import CohortSettings, SourceSettings
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.trial import blend_scores
 from recsys_batch.tuning.clicks import ClickSettings
@@ -142,7 +142,7 @@ def _choice(
             f"nothing is chosen by {users} validation users, as {limits.min_users} are needed: "
             f"the usual recipe is taken; of later acts {share:.0%} come back to an item"
         )
-        recipe = usual_recipe(settings, named, repeats=share >= REPEATED)
+        recipe = usual_recipe(settings, named, repeats=share >= REPEATED, cohorts=log.n_cohorts > 1)
         return Choice(recipe, tuple(reasons), [], time.perf_counter() - began)
     tell(
         f"{users} users of {len(cuts)} validations judge, each by the {days} "
@@ -173,7 +173,8 @@ def _weighed(
     brought = search.candidates(found)
     weights = search.choose_weights(brought)
     newcomers = search.choose_newcomers(found)
-    needed = {FACTORS, POPULAR, newcomers}
+    of_cohorts = {name for name, each in found.items() if isinstance(each, CohortSettings)}
+    needed = {FACTORS, POPULAR, newcomers, *of_cohorts}  # cohorts have lists whoever weighs what
     order = [name for name, weight in weights.items() if weight or name in needed]
     weights = {name: weights[name] for name in order}
     blend = Blend(tuple(weights), tuple(weights.values()))

@@ -14,8 +14,8 @@ from recsys_batch.models.sources import (
     LowPassSettings,
     NeighbourSettings,
     PopularSettings,
-    RegionalSettings,
     RepeatSettings,
+    SegmentSettings,
     SourceSettings,
 )
 from recsys_batch.ranking.blend import BlendSettings, fit_blend
@@ -165,7 +165,7 @@ class Search:
             return POPULAR
         found = {}
         for name, settings in sources.items():
-            if isinstance(settings, PopularSettings | RegionalSettings):
+            if isinstance(settings, PopularSettings | SegmentSettings):
                 total = sum(
                     cut.newcomers_ndcg(
                         settings.fit(cut.data(self.interest, self.popularity)), k=self.k

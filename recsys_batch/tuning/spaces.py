@@ -8,6 +8,7 @@ from typing import Any
 
 from recsys_batch.models.sources import (
     AlsSettings,
+    CohortSettings,
     ContentSettings,
     EaseSettings,
     IalsSettings,
@@ -33,8 +34,16 @@ USUAL: dict[str, SourceSettings] = {
     "popular": PopularSettings(),
     "regional": RegionalSettings(),
 }
-USUAL_WEIGHTS = {"low_pass": 1.0, "als": 0.5, "popular": 0.3, "regional": 0.0, "repeat": 1.0}
+USUAL_WEIGHTS = {
+    "low_pass": 1.0,
+    "als": 0.5,
+    "popular": 0.3,
+    "regional": 0.0,
+    "repeat": 1.0,
+    "cohort": 0.0,
+}
 USUAL_NEWCOMERS = "regional"
+USUAL_COHORTS: dict[str, SourceSettings] = {"cohort": CohortSettings()}  # with cohorts, this too
 USUAL_REPEAT: dict[str, SourceSettings] = {"repeat": RepeatSettings()}  # with repeats, this too
 REPEATED = 0.25  # share of later acts that come back to an item, from which repeats are listed
 
@@ -120,5 +129,10 @@ def spaces(log: Log) -> dict[str, Space]:
         found["content"] = Space(ContentSettings(), {"profile_half_life_days": _PROFILE})
     if log.n_regions > 1:
         found["regional"] = Space(RegionalSettings(), {"prior": (100.0, 10.0, 1000.0)})
+    if log.n_cohorts > 1:
+        found["cohort"] = Space(
+            CohortSettings(),
+            {"prior": (100.0, 10.0, 1000.0), "half_life_days": (None, 14.0, 3.0)},
+        )
     found["popular"] = Space(PopularSettings(), {})
     return found

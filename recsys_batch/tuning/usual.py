@@ -11,12 +11,22 @@ from recsys_batch.config import Settings
 from recsys_batch.errors import ConfigError
 from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
 from recsys_batch.models.sources import AnySource, SourceSettings
-from recsys_batch.tuning.spaces import USUAL, USUAL_NEWCOMERS, USUAL_REPEAT, USUAL_WEIGHTS
+from recsys_batch.tuning.spaces import (
+    USUAL,
+    USUAL_COHORTS,
+    USUAL_NEWCOMERS,
+    USUAL_REPEAT,
+    USUAL_WEIGHTS,
+)
 from recsys_batch.tuning.trials import HalfLife
 
 
 def usual_recipe(
-    settings: Settings, named: Mapping[str, SourceSettings] | None, *, repeats: bool = False
+    settings: Settings,
+    named: Mapping[str, SourceSettings] | None,
+    *,
+    repeats: bool = False,
+    cohorts: bool = False,
 ) -> Recipe:
     """What is taken where nothing can be chosen, but for what the settings name.
 
@@ -26,10 +36,13 @@ def usual_recipe(
         Sources that the settings name.
     repeats
         Whether users come back to their own items, so that these are listed too.
+    cohorts
+        Whether users are of several cohorts, so that these have lists.
     """
     pinned = pinned_by(settings)
     listed = pinned.get("repeats", repeats)
-    sources = dict(USUAL | USUAL_REPEAT if listed else USUAL) if named is None else dict(named)
+    usual = USUAL | (USUAL_REPEAT if listed else {}) | (USUAL_COHORTS if cohorts else {})
+    sources = dict(usual if named is None else named)
     weights = {name: USUAL_WEIGHTS.get(name, 1.0) for name in sources}
     if settings.model.weights is not None:
         weights = dict.fromkeys(sources, 0.0) | settings.model.weights

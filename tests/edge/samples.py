@@ -35,6 +35,7 @@ def entries(publication: str, users: int = 40, count: int = 5) -> Iterator[tuple
             items=items(publication, count),
         )
 
+    yield "c:new", body("cohort")
     yield "g:", body("global")
     yield "r:DE", body("region")
     for user in range(users):

@@ -89,11 +89,13 @@ def test_the_ladder_takes_the_first_list_that_has_items():
         "u:k": body(items("p1", 1)),
         "u:empty": body([]),
         "r:DE": body(items("p1", 1), "region"),
+        "c:new": body(items("p1", 1), "cohort"),
+        "c:void": body([], "cohort"),
         "g:": body(items("p1", 1), "global"),
     }
 
-    def level(user_key, region):
-        found = look_up(lists.get, user_key=user_key, region=region)
+    def level(user_key, region, cohort=None):
+        found = look_up(lists.get, user_key=user_key, region=region, cohort=cohort)
         assert found is not None
         assert decode_body(found[1])["level"] == found[0]
         return found[0]
@@ -104,4 +106,10 @@ def test_the_ladder_takes_the_first_list_that_has_items():
     assert level("nobody", "FR") == "global"
     assert level("nobody", None) == "global"
     assert level(None, None) == "global"
-    assert look_up({}.get, user_key="k", region="DE") is None
+    assert level("k", "DE", "new") == "user"
+    assert level("nobody", "DE", "new") == "cohort"
+    assert level("empty", None, "new") == "cohort"
+    assert level("nobody", "DE", "void") == "region"
+    assert level("nobody", "DE", "DE") == "region"  # no cohort is called that
+    assert level("nobody", "FR", "gone") == "global"
+    assert look_up({}.get, user_key="k", region="DE", cohort="new") is None

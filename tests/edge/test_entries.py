@@ -17,6 +17,7 @@ from recsys_batch.lake.tables import LIST_ITEM
 pytestmark = pytest.mark.spark
 
 ITEMS = f"items ARRAY<{LIST_ITEM}>"
+COHORTS = ["a b", "DE", "日本"]  # some are called as regions are
 REGIONS = ["Österreich", "zürich", "Zürich", "日本", "Île-de-France", "a b", "DE", "\U0001f30d"]
 USERS = sorted(hashlib.sha256(bytes([number])).hexdigest() for number in range(25))
 
@@ -32,6 +33,7 @@ def items(name: str) -> list[tuple[object, ...]]:
 def lists(spark):
     users = [(user, items(user[:4]) if user != USERS[3] else []) for user in reversed(USERS)]
     segments = [("region", region, items(region)) for region in REGIONS]
+    segments += [("cohort", cohort, items(f"{cohort}'s")) for cohort in COHORTS]
     return (
         spark.createDataFrame(users, f"user_key STRING, {ITEMS}").orderBy("user_key"),
         spark.createDataFrame(
@@ -53,6 +55,7 @@ def test_keys_ascend_by_their_bytes(found):
     keys = [key.encode() for key, _ in found]
     assert keys == sorted(set(keys))
     assert [key for key, _ in found] == [
+        *sorted((f"c:{cohort}" for cohort in COHORTS), key=str.encode),
         "g:",
         *sorted((f"r:{region}" for region in REGIONS), key=str.encode),
         *(f"u:{user}" for user in USERS),
@@ -73,6 +76,8 @@ def test_each_body_is_its_list(found):
     }
     assert bodies["r:日本"]["level"] == "region"
     assert bodies["r:日本"]["items"][0]["reason"] == "because of 日本"
+    assert bodies["c:日本"]["level"] == "cohort"
+    assert bodies["c:日本"]["items"][0]["reason"] == "because of 日本's"
     assert bodies[f"u:{USERS[0]}"]["level"] == "user"
     assert bodies[f"u:{USERS[0]}"]["items"][1]["item_id"] == f"{USERS[0][:4]}-2"
     assert bodies[f"u:{USERS[3]}"]["items"] == []
@@ -105,7 +110,7 @@ def test_stores_built_twice_are_byte_identical(lists, tmp_path):
     assert build(tmp_path / "one", 3) == one  # proves that it is there already
     assert (one / DATA).stat().st_ino == before
     with EdgeStore(one) as store:
-        assert len(store) == len(USERS) + len(REGIONS) + 1
+        assert len(store) == len(USERS) + len(REGIONS) + len(COHORTS) + 1
         assert decode_body(store.get("r:Zürich"))["items"][0]["item_id"] == "Zürich-1"
 
 
@@ -123,5 +128,6 @@ def test_users_out_of_order_are_refused(lists, tmp_path):
 
 def test_a_publication_without_user_lists_has_its_fallbacks(lists):
     users, segments = lists
-    assert next(key for key, _ in entries(users.where("false"), segments)) == "g:"
-    assert len(entries(users.where("false"), segments)) == len(REGIONS) + 1
+    found = entries(users.where("false"), segments)
+    assert found[len(COHORTS)][0] == "g:"
+    assert len(found) == len(REGIONS) + len(COHORTS) + 1

@@ -18,6 +18,8 @@ def parse(user, query=b""):
         (b"a%2Fb%20c+d", b"region=New+York", Wanted("a/b c+d", "New York", 10)),
         (b"%C3%BC", b"region=%C3%84", Wanted("ü", "Ä", 10)),
         (b"alice", b"utm=x&n=07", Wanted("alice", None, 7)),
+        (b"alice", b"cohort=18-24", Wanted("alice", None, 10, "18-24")),
+        (b"alice", b"region=DE&n=2&cohort=%C3%A4+b", Wanted("alice", "DE", 2, "ä b")),
         (b"..", b"", Wanted("..", None, 10)),
     ],
 )
@@ -58,6 +60,9 @@ def test_what_a_request_means(user, query, wanted):
         (b"a", b"&".join([b"x%d=1" % i for i in range(17)]), 400, "query"),
         (b"a", b"region=", 400, "region"),
         (b"a", b"region=" + b"x" * 101, 400, "region"),
+        (b"a", b"cohort=", 400, "cohort"),
+        (b"a", b"cohort=" + b"x" * 101, 400, "cohort"),
+        (b"a", b"cohort=x&cohort=y", 400, "query"),
     ],
 )
 def test_what_is_refused_and_where(user, query, status, where):

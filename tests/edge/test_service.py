@@ -67,6 +67,10 @@ def test_an_answer_byte_for_byte(http):
         (USER + "?n=3&region=DE", "user", 3),
         ("/v1/recommendations/nobody?region=DE&n=1", "region", 1),
         ("/v1/recommendations/nobody?region=FR", "global", 5),
+        (USER + "?cohort=new", "user", 5),
+        ("/v1/recommendations/nobody?region=DE&cohort=new&n=2", "cohort", 2),
+        ("/v1/recommendations/nobody?region=DE&cohort=old", "region", 5),
+        ("/v1/recommendations/nobody?region=FR&cohort=old", "global", 5),
         ("/v1/recommendations/nobody?n=1000", "global", 5),
         ("/v1/recommendations/g%3A", "global", 5),
     ],
@@ -116,6 +120,7 @@ def test_head_answers_headers_only(http):
         ("GET", USER + "?n=1000000000", 400),
         ("GET", USER + "?n=1e9", 400),
         ("GET", USER + "?region=", 400),
+        ("GET", USER + "?cohort=", 400),
         ("GET", "/v1/recommendations/%ff%fe", 400),
         ("POST", USER, 405),
         ("PUT", "/healthz", 405),
@@ -168,15 +173,20 @@ def test_health_metrics_and_openapi(http):
         answer = http.get(path)
         assert (answer.status_code, answer.json()["publication"]) == (200, "p1")
     document = http.get("/openapi.json").json()
-    assert "/v1/recommendations/{user}" in document["paths"]
+    asked = document["paths"]["/v1/recommendations/{user}"]["get"]["parameters"]
+    assert [each["name"] for each in asked] == ["user", "n", "region", "cohort", "If-None-Match"]
+    levels = document["components"]["schemas"]["Answer"]["properties"]["level"]["enum"]
+    assert levels == ["user", "cohort", "region", "global"]  # the ladder's order
     before = _metric(http, 'recsys_edge_requests_total{level="user",status="200"}')
     count = _metric(http, "recsys_edge_request_seconds_count")
     for _ in range(3):
         http.get(USER)
     http.get(USER + "?n=0")
+    http.get("/v1/recommendations/nobody?cohort=new")
+    assert _metric(http, 'recsys_edge_requests_total{level="cohort",status="200"}') >= 1
     assert _metric(http, 'recsys_edge_requests_total{level="user",status="200"}') == before + 3
-    assert _metric(http, "recsys_edge_request_seconds_count") == count + 4
-    assert _metric(http, 'recsys_edge_request_seconds_bucket{le="+Inf"}') == count + 4
+    assert _metric(http, "recsys_edge_request_seconds_count") == count + 5
+    assert _metric(http, 'recsys_edge_request_seconds_bucket{le="+Inf"}') == count + 5
     assert _metric(http, 'recsys_edge_publication_info{publication="p1"}') == 1
 
 

@@ -23,7 +23,7 @@ from .samples import AT, build, child, entries, flip_bit, items
 def test_what_went_in_comes_out(tmp_path):
     manifest = build(tmp_path, "p1")
     with EdgeStore(store_folder(tmp_path, "p1")) as store:
-        assert len(store) == manifest["entries"] == 42
+        assert len(store) == manifest["entries"] == 43
         for key, value in entries("p1"):
             assert store.get(key) == value
         assert store.get("u:nobody") is None

@@ -21,7 +21,10 @@ PAIRS = pairs(
     ("u3", "a", 0.0, "purchase", True, 1),  # weighs nothing, is seen
     ("u2", "a", 4.0, "rating", True, 2),
 )
-PEOPLE = table(USERS, [("u3", "north"), ("u1", None), ("u0", "süd"), ("u2", "north")])
+PEOPLE = table(
+    USERS,
+    [("u3", "north", "old"), ("u1", None, "new"), ("u0", "süd"), ("u2", "north", "old")],
+)
 SHOP = items(["b", "ä", "a", "B"], blocked=["a"], titles={"b": "Bread", "a": "Apple"})
 POPULAR = popularity(
     {None: {"b": 4.0, "a": 1.0}, "north": {"a": 0.5, "B": 2.0}, "moon": {"a": 9.0}}
@@ -49,7 +52,7 @@ def test_rows_and_columns_are_keys_in_ascending_order_and_strangers_stand_behind
         [0, 2, 1, 0],
         [0, 4, 0, 0.5],
         [0, 0, 0, 0],
-        *[[0, 0, 0, 0]] * 3,
+        *[[0, 0, 0, 0]] * 5,
     ]
     assert found.seen.toarray().nonzero()[0].tolist() == [1, 2, 3]
     assert found.seen.toarray().nonzero()[1].tolist() == [2, 1, 1]
@@ -68,9 +71,26 @@ def test_each_pair_has_its_age_and_its_weightiest_act():
 def test_users_have_their_regions_and_strangers_theirs():
     found = made()
     assert found.region_names == ("north", "süd")
-    assert found.data.regions.tolist() == [1, -1, 0, 0, 0, 1, -1]
+    assert found.data.regions.tolist() == [1, -1, 0, 0, 0, 1, -1, -1, -1]
     assert [found.stranger(each) for each in ("north", "süd", None, "moon")] == [4, 5, 6, 6]
     assert found.listed.tolist() == [True] * 4
+
+
+def test_users_have_their_cohorts_and_strangers_theirs_which_go_before_regions():
+    found = made()
+    assert found.cohort_names == ("new", "old")
+    assert found.data.cohorts.tolist() == [-1, 0, 1, 1, -1, -1, -1, 0, 1]
+    assert [found.stranger(None, each) for each in ("new", "old", None, "gone")] == [7, 8, 6, 6]
+    assert [found.stranger("süd", each) for each in ("new", "gone")] == [7, 5]
+    assert np.flatnonzero(found.of_cohort(np.arange(9))).tolist() == [7, 8]
+
+
+def test_without_cohorts_there_is_no_stranger_of_one():
+    found = made(users=PEOPLE.drop(["cohort"]).append_column("cohort", pa.nulls(4, pa.string())))
+    assert found.cohort_names == ()
+    assert found.data.weights.shape[0] == 4 + 3
+    assert set(found.data.cohorts.tolist()) == {-1}
+    assert not found.of_cohort(np.arange(7)).any()
 
 
 def test_popularity_is_of_all_and_of_the_regions_that_users_have():
@@ -84,7 +104,8 @@ def test_users_who_are_not_known_train_but_have_no_list():
     assert found.keys.tolist() == [b"u1", b"u2", b"u3"]
     assert found.listed.tolist() == [True, False, True]
     assert found.data.weights[1].nnz == 2
-    assert found.data.regions.tolist() == [-1, -1, 0, 0, -1]
+    assert found.data.regions.tolist() == [-1, -1, 0, 0, -1, -1, -1]
+    assert found.data.cohorts.tolist() == [0, -1, 1, -1, -1, 0, 1]
 
 
 def test_texts_are_all_that_is_known_of_an_item():
@@ -105,8 +126,10 @@ def bits(found: Training) -> list[object]:
     arrays = [getattr(each, name) for each in parts for name in ("data", "indices", "indptr")]
     arrays += [found.keys, found.listed, found.recommendable, found.data.ages]
     arrays += [found.data.regions, found.data.popularity, found.data.regional]
+    arrays += [found.data.cohorts]
     acts = [found.act_names[place] for place in found.acts]
-    named = [found.ids, found.titles, found.region_names, found.data.texts, acts]
+    named = [found.ids, found.titles, found.region_names, found.cohort_names]
+    named += [found.data.texts, acts]
     return [*(each.tobytes() for each in arrays), *named]
 
 
@@ -132,7 +155,10 @@ def test_the_order_and_chunks_of_rows_change_no_bit(weights, data):
         cut = data.draw(st.integers(0, len(whole)))
         return pa.concat_tables([moved.slice(0, cut), moved.slice(cut)])
 
-    people = table(USERS, [(each, each if each < "w" else None) for each in "uvwxyz"])
+    people = table(
+        USERS,
+        [(each, *((each, None) if each < "w" else (None, f"like {each}"))) for each in "uvwxyz"],
+    )
     popular = popularity({None: {"é": 1.0, "1": 2.0}, "u": {"日": 3.0}})
     whole = (pairs(*rows), people, shop, popular)
     one, other = made(*whole), made(*map(shuffled, whole))

@@ -21,12 +21,13 @@ def trained(
     users: Mapping[str, str | None],
     popular: Mapping[str | None, Mapping[str, float]] | None = None,
     blocked: Sequence[str] = (),
+    cohorts: Mapping[str, str] | None = None,
 ) -> Training:
-    """Features of a shop; `users` have regions and may have lists."""
+    """Features of a shop; `users` have regions, some of them cohorts, and may have lists."""
     titles = {each: f"the {each}" for each in ids}
     return training(
         pairs(*history),
-        table(USERS, list(users.items())),
+        table(USERS, [(*each, (cohorts or {}).get(each[0])) for each in users.items()]),
         items(ids, blocked=blocked, titles=titles),
         popularity(popular or {}),
         until=UNTIL,

@@ -15,7 +15,7 @@ from recsys_batch.config import EvaluationSettings
 from recsys_batch.evaluation.backtest import backtest, list_depth
 from recsys_batch.evaluation.report import EXACT, quality_rows, rounding_loss
 from recsys_batch.models.recipes import Calibration
-from recsys_batch.models.sources import RegionalSettings
+from recsys_batch.models.sources import CohortSettings, RegionalSettings
 from recsys_batch.ranking.backtest import Holdout, alone_lists, make_holdout, ranker_lists
 from recsys_batch.ranking.model import RankingModel
 
@@ -82,6 +82,39 @@ def test_a_stranger_of_an_unknown_region_gets_the_list_of_all():
     wanted = pa.table({"user_key": ["x", "y"], "item_id": ["a", "a"]})
     found = make_holdout(wanted, table(USERS, [("x", "moon")]), SHOP)
     assert found.rows.tolist() == [SHOP.stranger(None)] * 2
+
+
+def test_a_stranger_gets_the_list_of_the_cohort_where_there_is_one_else_of_the_region():
+    """As the edge answers: the levels are user, cohort, region, global."""
+    known = trained(
+        ["a", "b", "c"],
+        ("warm", "b", 9.0, "purchase", True, 1),
+        users={"warm": "north", "here": "north"},
+        cohorts={"warm": "new", "here": "new"},
+        popular={None: {"a": 1.0}, "north": {"c": 9.0}},
+    )
+    people = [
+        ("x", "north", "new"),
+        ("y", "north", "gone"),
+        ("z", "moon", "gone"),
+        ("here", "north", "new"),
+    ]
+    wanted = pa.table({"user_key": ["x", "y", "z", "here"], "item_id": ["b", "c", "a", "b"]})
+    found = make_holdout(wanted, table(USERS, people), known)
+    here, north = row(known, "here"), known.stranger("north")
+    peers = known.stranger(None, "new")
+    assert found.rows.tolist() == [here, peers, north, known.stranger(None)]
+    assert found.regional_rows.tolist() == [here, north, north, known.stranger(None)]
+    assert found.cold.all()
+    near = {"near": RegionalSettings(prior=1.0)}
+    blind = model(known, recipe(near, newcomers="near"))
+    telling = model(known, recipe({**near, "peers": CohortSettings(prior=1.0)}, newcomers="near"))
+    assert found.rows_under(blind.recipe).tolist() == found.regional_rows.tolist()
+    assert found.rows_under(telling.recipe).tolist() == found.rows.tolist()
+    scores = scored(telling, found, champion=blind.recipe)
+    hits = {name: scores[name].per_user["ndcg"] > 0 for name in ("lists", "champion")}
+    assert hits["lists"].tolist() == [False, True, True, True]  # here, x, y, z; k is 2
+    assert hits["champion"].tolist() == [False, False, True, True]  # x is given the north's
 
 
 def test_lists_are_those_that_production_makes(shop, holdout):

@@ -10,7 +10,7 @@ import pytest
 
 from ranking.cases import model, ranker, recipe, row, trained
 from recsys_batch.models.recipes import Calibration
-from recsys_batch.models.sources import RegionalSettings
+from recsys_batch.models.sources import CohortSettings, RegionalSettings
 from recsys_batch.ranking.lists import ITEM, available_items, segment_lists, user_lists
 from recsys_batch.ranking.ranker import Ranker
 from recsys_batch.ranking.reasons import Reasons
@@ -100,6 +100,45 @@ def test_the_list_of_all_and_of_each_region_are_those_of_strangers(shop):
     assert {each["source"] for *_, items in found for each in items} == {"near"}
     assert found[1][2][0]["reason"] == "popular in north"
     assert found[0][2][0]["reason"] == "popular with everyone"
+
+
+def test_cohorts_have_lists_where_a_source_tells_them_apart(shop):
+    ids = ["a", "b", "c"]
+    known = trained(
+        ids,
+        ("anna", "a", 5.0, "purchase", True, 1),
+        ("ben", "b", 5.0, "purchase", True, 1),
+        users={"anna": "süd", "ben": "north"},
+        cohorts={"anna": "new", "ben": "loyal"},
+        popular={None: {"c": 4.0}, "north": {"c": 8.0}, "süd": {"c": 9.0}},
+    )
+    near, peers = {"near": RegionalSettings()}, {"peers": CohortSettings(prior=1.0)}
+    told = model(known, recipe(near | peers, newcomers="near"))
+    found = segment_lists(ranker(told, 2), Reasons(told))
+    assert [(level, segment) for level, segment, _ in found] == [
+        ("global", None),
+        ("region", "north"),
+        ("region", "süd"),
+        ("cohort", "loyal"),
+        ("cohort", "new"),
+    ]
+    assert [[each["item_id"] for each in items] for *_, items in found] == [
+        *[["c", "a"]] * 3,
+        ["b", "c"],
+        ["a", "c"],
+    ]
+    assert [items[0]["source"] for *_, items in found] == ["near"] * 3 + ["peers"] * 2
+    assert {each["reason"] for each in found[4][2]} == {"popular with new"}
+    # Without such a source they would be copies of the list of all, in the way of the regions'.
+    blind = model(known, recipe(near, newcomers="near"))
+    assert segment_lists(ranker(blind, 2), Reasons(blind)) == [
+        (level, segment, [{**each, "parts": each["parts"][:3] + each["parts"][4:]} for each in own])
+        for level, segment, own in found[:3]
+    ]
+    assert {level for level, *_ in segment_lists(shop, Reasons(shop.model))} == {
+        "global",
+        "region",
+    }  # of nobody is a cohort known
 
 
 def test_nobody_to_rank_gives_no_rows(shop):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ranking.cases import listed, model, oracle, ranker, recipe, row, trained
 from recsys_batch.models.recipes import Calibration
-from recsys_batch.models.sources import RegionalSettings, RepeatSettings
+from recsys_batch.models.sources import CohortSettings, RegionalSettings, RepeatSettings
 from recsys_batch.ranking.model import RankingModel
 
 IDS = ("a", "b", "c", "d", "e")
@@ -52,6 +52,34 @@ def test_a_user_without_history_gets_the_newcomers_source_alone():
     found = ranker(ranking, 4).rank(places)
     assert (found.sources == 2).all()  # also of items that are less popular than most
     assert not found.parts[[0, 1, 3, 4]].any()
+
+
+def test_a_stranger_of_a_cohort_gets_its_order_whatever_serves_newcomers():
+    likes = [("young", "c", 9.0, "purchase", True, 1), ("old", "a", 9.0, "purchase", True, 1)]
+    known = trained(
+        IDS,
+        *likes,
+        users={"young": "north", "old": None, "new": "north"},
+        cohorts={"young": "18-24", "old": "65+", "new": "18-24"},
+        popular=POPULAR,
+        blocked=["d"],
+    )
+    sources = {**NEAR, "peers": CohortSettings(prior=0.5)}
+    ranking = model(known, recipe(sources, newcomers="near"), items=VECTORS["items"])
+    young, old = (known.stranger("north", each) for each in ("18-24", "65+"))
+    assert listed(ranking, young, 9) == ["c", "e", "a", "b"]
+    assert listed(ranking, old, 9) == ["a", "e", "b", "c"]
+    assert listed(ranking, "new", 9) == ["b", "e", "a", "c"]  # of the user's own list
+    found = ranker(ranking, 4).rank(np.array([young, known.stranger("north")]))
+    assert found.sources.tolist() == [[3] * 4, [2] * 4]
+    served = model(known, recipe(sources, newcomers="peers"), items=VECTORS["items"])
+    assert listed(served, "new", 9) == listed(served, young, 9) == ["c", "e", "a", "b"]
+    # Of whom no cohort is known, what is popular in the region.
+    assert listed(served, known.stranger("north"), 9) == ["b", "e", "a", "c"]
+    # A cohort's rules hold for its list, too.
+    rules = {"cohorts": {"65+": {"block": {"items": ["e"]}}}}
+    assert listed(served, old, 9, **rules) == ["a", "b", "c"]
+    assert listed(served, young, 9, **rules) == ["c", "e", "a", "b"]
 
 
 def test_probabilities_are_of_scores_before_rules_and_of_users_with_a_history():

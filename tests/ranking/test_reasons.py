@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from ranking.cases import model, recipe, row, trained
-from recsys_batch.models.sources import PopularSettings, RegionalSettings, RepeatSettings
+from recsys_batch.models.sources import (
+    CohortSettings,
+    PopularSettings,
+    RegionalSettings,
+    RepeatSettings,
+)
 from recsys_batch.ranking.model import RankingModel
 from recsys_batch.ranking.reasons import Reasons, unit_rows
 
@@ -16,6 +21,7 @@ SOURCES = {
     "near": RegionalSettings(),
     "trending": PopularSettings(half_life_days=3.0),
     "again": RepeatSettings(),
+    "peers": CohortSettings(),
 }
 HISTORY = (
     ("anna", "apple", 1.0, "purchase", True, 1),
@@ -26,12 +32,12 @@ HISTORY = (
     ("anna", "cider", 0.0, "purchase", True, 1),  # taken back: no reason for anything
 )
 PEOPLE = {"anna": "north", "ben": None, "cem": "north", "new": "north", "lost": None}
-ALS, POPULAR, NEAR, TRENDING, AGAIN = range(5)
+ALS, POPULAR, NEAR, TRENDING, AGAIN, PEERS = range(6)
 
 
 @pytest.fixture(scope="module")
 def shop() -> RankingModel:
-    known = trained(IDS, *HISTORY, users=PEOPLE)
+    known = trained(IDS, *HISTORY, users=PEOPLE, cohorts={"anna": "students {1}"})
     return model(known, recipe(SOURCES, newcomers="near"), items=VECTORS)
 
 
@@ -78,6 +84,17 @@ def test_what_everybody_likes_says_so_to_those_with_a_history_too(shop):
         "eggs": "trending",
     }
     assert reasons(shop, "ben", dates=NEAR) == {"dates": "popular with everyone"}  # of no region
+
+
+def test_what_a_cohort_likes_says_so_and_of_no_cohort_what_the_region_does(shop):
+    assert reasons(shop, "anna", dates=PEERS, eggs=NEAR) == {
+        "dates": "popular with students {1}",
+        "eggs": "popular in north",
+    }
+    assert reasons(shop, "cem", dates=PEERS) == {"dates": "popular in north"}
+    assert reasons(shop, "ben", dates=PEERS) == {"dates": "popular with everyone"}
+    stranger = shop.trained_on.stranger("north", "students {1}")
+    assert reasons(shop, stranger, apple=PEERS) == {"apple": "popular with students {1}"}
 
 
 def test_who_has_no_history_is_told_whose_list_it_is(shop):

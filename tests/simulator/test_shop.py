@@ -84,12 +84,23 @@ def test_profiles_land_where_they_are_wanted_and_change_nothing_else(tmp_path: P
     )
     assert long.head(len(short)).equals(short)
     people = pl.read_parquet(tmp_path / "6-True" / "truth" / "users.parquet")
-    assert short.columns == ["user_id", "region", "birth_year", "consent", "valid_from"]
+    assert short.columns == ["user_id", "region", "cohort", "birth_year", "consent", "valid_from"]
     assert short.select("user_id", "region", "consent").equals(
         people.select("user_id", "region", "consent")
     )
     assert short["birth_year"].is_between(1940, 2008).all()
     assert short["valid_from"].max() <= "2026-01-06T00:00:00Z"
+
+
+def test_cohorts_say_something_of_tastes(tmp_path: Path) -> None:
+    world = simulate(small(users=800, days=1, profiles=True), out=tmp_path).world
+    cohorts = pl.read_csv(tmp_path / "landing/profiles/profiles.csv")["cohort"].to_numpy()
+    alike = world.users.factors @ world.users.factors.T  # cosines
+    same = cohorts[:, None] == cohorts[None]
+    assert len(set(cohorts)) == 4
+    assert alike[same].mean() > alike[~same].mean() + 0.1
+    names, counts = np.unique(cohorts, return_counts=True)
+    assert counts.min() > 0.04 * len(cohorts), dict(zip(names, counts, strict=True))
 
 
 def test_truth_can_be_read_back(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def log_of(
         "texts": None,
         "regions": np.full(users, -1, dtype=np.int32),
         "n_regions": 0,
+        "cohorts": np.full(users, -1, dtype=np.int32),
+        "n_cohorts": 0,
     }
     return Log(**{**made, **changed})
 

@@ -55,10 +55,16 @@ def grouped(rows) -> pa.Table:
     )
 
 
-def made(acts: pa.Table, items: pa.Table = ITEMS, max_acts: int = 1000) -> Log:
+def made(
+    acts: pa.Table,
+    items: pa.Table = ITEMS,
+    max_acts: int = 1000,
+    cohorts: pa.Table | None = None,
+) -> Log:
     return make_log(
         acts,
         items,
+        cohorts=cohorts,
         weights=WEIGHTS,
         relevant_types=["purchase"],
         seen_types=["purchase", "click"],
@@ -105,6 +111,14 @@ def test_of_a_long_log_the_same_share_of_users_is_taken_whole():
     assert len(log.users) == 2 * log.n_users
     again = made(grouped(rows[::-1]), max_acts=128)
     assert log.n_users == pytest.approx(again.n_users, abs=1)
+
+
+def test_users_are_of_the_cohorts_that_profiles_name():
+    rows = [(key, "x", DAY, "purchase", None) for key in ("ff", "aa", None, "0b")]
+    told = pa.table({"user_key": ["ff", "idle", "0b"], "cohort": ["new", "gone", "loyal"]})
+    log = made(grouped(rows), cohorts=told)
+    assert (log.cohorts.tolist(), log.n_cohorts) == ([0, -1, 1], 2)  # 0b, aa, ff
+    assert set(made(grouped(rows)).cohorts.tolist()) == {-1}
 
 
 @pytest.mark.spark

@@ -70,6 +70,13 @@ def test_history_is_the_decayed_sum_of_what_went_before(rows, before, interest, 
     assert found.weights.shape == (USERS, ITEMS)
 
 
+def test_history_says_who_is_of_which_cohort():
+    cohorts = np.array([1, -1, 0], dtype=np.int32)
+    made = log_of([(0, 0, 1), (2, 1, 2)], users=3, items=2, cohorts=cohorts, n_cohorts=2)
+    found = made.history(5, half_life_days=None, popularity_half_life_days=None)
+    assert found.cohorts.tolist() == [1, -1, 0]
+
+
 @settings(max_examples=100, deadline=None)
 @given(rows=ACTS, since=st.integers(98, 132), days=st.integers(0, 20))
 def test_what_was_wanted_and_seen_is_of_named_users_and_of_those_days(rows, since, days):

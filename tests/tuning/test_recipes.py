@@ -14,7 +14,7 @@ from recsys_batch.errors import ConfigError
 from recsys_batch.models.sources import AlsSettings, PopularSettings, RepeatSettings
 from recsys_batch.tuning.log import Log
 from recsys_batch.tuning.recipes import looked_until
-from recsys_batch.tuning.spaces import USUAL, USUAL_REPEAT
+from recsys_batch.tuning.spaces import USUAL, USUAL_COHORTS, USUAL_REPEAT
 from tuning.logs import choose, groceries, log_of
 
 FIRST = dt.date(2026, 1, 1)
@@ -73,6 +73,15 @@ def test_few_users_who_come_back_to_their_own_items_are_shown_these():
     pinned = choose(log, 30, recommend__seen="exclude")
     assert pinned.recipe.seen == "exclude"
     assert pinned.recipe.sources == USUAL
+
+
+def test_few_users_of_several_cohorts_get_lists_of_these():
+    told = {"cohorts": np.array([0, 1], dtype=np.int32), "n_cohorts": 2}
+    log = log_of([(day % 2, day, day) for day in range(30)], users=2, items=30, **told)
+    recipe = choose(log, 30).recipe
+    assert recipe.sources == USUAL | USUAL_COHORTS
+    assert recipe.cohort_source == "cohort"
+    assert choose(replace(log, n_cohorts=1), 30).recipe.cohort_source is None
 
 
 def test_an_empty_log_has_the_usual_recipe():

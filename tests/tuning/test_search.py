@@ -61,13 +61,17 @@ def test_sources_are_tried_that_the_log_can_feed():
         )
     )
     assert set(fed) - set(plain) == {"regional", "content"}
+    peers = {"cohorts": np.array([0, 1], dtype=np.int32), "n_cohorts": 2}
+    assert set(spaces(log_of([(0, 0, 0)], users=2, items=1, **peers))) - set(plain) == {"cohort"}
+    alone = {"cohorts": np.array([0, -1], dtype=np.int32), "n_cohorts": 1}
+    assert set(spaces(log_of([(0, 0, 0)], users=2, items=1, **alone))) == set(plain)
     many = log_of([(0, 0, 0)], users=1, items=5000)
     assert set(plain) - set(spaces(many)) == {"ease"}
     assert "content" not in spaces(log_of([(0, 0, 0)], users=1, items=1, texts=(" ",)))
 
 
 def test_every_value_of_a_space_is_one_that_its_source_takes():
-    log = log_of([(0, 0, 0)], users=1, items=1, texts=("coat",), n_regions=2)
+    log = log_of([(0, 0, 0)], users=1, items=1, texts=("coat",), n_regions=2, n_cohorts=2)
     for space in spaces(log).values():
         for setting, values in space.axes.items():
             assert len(set(values)) == len(values)
@@ -88,6 +92,25 @@ def test_newcomers_get_what_serves_newcomers_best():
     made = choose(log, 40, model__sources=sources, evaluation__holdout_days=5)
     assert made.recipe.newcomers == "near"
     assert any(reason.startswith("newcomers get near") for reason in made.reasons)
+
+
+def test_cohorts_keep_a_source_for_their_lists_and_it_is_tried_for_newcomers():
+    """Two cohorts with tastes of their own, and a new user of each on every day."""
+    acts, cohorts = [], []
+    for user in range(160):
+        cohort = user % 2
+        cohorts.append(cohort)
+        acts += [(user, cohort * 10 + (user // 2 + step) % 10 // 2, user // 4) for step in range(2)]
+        acts.append((user, cohort * 10 + 9, user // 4 + 8))
+    told = np.array(cohorts, dtype=np.int32)
+    log = log_of(acts, users=160, items=20, cohorts=told, n_cohorts=2)
+    sources = {"peers": {"kind": "cohort", "prior": 10.0}}
+    made = choose(log, 40, model__sources=sources, evaluation__holdout_days=5)
+    assert made.recipe.newcomers == made.recipe.cohort_source == "peers"
+    # Where it says nothing it weighs nothing, and orders the lists of cohorts all the same.
+    blind = log_of(acts, users=160, items=20, cohorts=np.zeros(160, dtype=np.int32), n_cohorts=2)
+    found = choose(blind, 40, model__sources=sources, evaluation__holdout_days=5).recipe
+    assert found.cohort_source == "peers"
 
 
 def test_trees_are_kept_only_where_they_were_shown_to_be_better():

@@ -22,7 +22,12 @@ from recsys_batch.models.sources.interface import (
 )
 from recsys_batch.models.sources.local_ease import LocalEaseSettings
 from recsys_batch.models.sources.neighbours import NeighbourSettings
-from recsys_batch.models.sources.popular import PopularSettings, RegionalSettings
+from recsys_batch.models.sources.popular import (
+    CohortSettings,
+    PopularSettings,
+    RegionalSettings,
+    SegmentSettings,
+)
 from recsys_batch.models.sources.repeat import RepeatSettings
 
 AnySource = Annotated[
@@ -35,6 +40,7 @@ AnySource = Annotated[
     | LocalEaseSettings
     | PopularSettings
     | RegionalSettings
+    | CohortSettings
     | RepeatSettings
     | ContentSettings,
     Field(discriminator="kind"),
@@ -43,6 +49,7 @@ AnySource = Annotated[
 __all__ = [
     "AlsSettings",
     "AnySource",
+    "CohortSettings",
     "ContentSettings",
     "EaseSettings",
     "FactorScores",
@@ -57,6 +64,7 @@ __all__ = [
     "ProfiledSettings",
     "RegionalSettings",
     "RepeatSettings",
+    "SegmentSettings",
     "SourceData",
     "SourceSettings",
 ]

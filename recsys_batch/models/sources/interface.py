@@ -40,6 +40,8 @@ class SourceData:
         int32, users: row of each user's region in `regional`, -1 where it is unknown.
     regional
         Decayed popularity in each region, regions x items.
+    cohorts
+        int32, users: code of each user's cohort from 0 on, -1 where it is unknown.
     """
 
     weights: sparse.csr_matrix
@@ -48,6 +50,7 @@ class SourceData:
     popularity: Floats | None = None
     regions: npt.NDArray[np.int32] | None = None
     regional: Floats | None = None
+    cohorts: npt.NDArray[np.int32] | None = None
 
     def __post_init__(self) -> None:
         users, items = self.weights.shape
@@ -56,6 +59,7 @@ class SourceData:
             ("texts", self.texts, items, "items"),
             ("popularity", self.popularity, items, "items"),
             ("regions", self.regions, users, "users"),
+            ("cohorts", self.cohorts, users, "users"),
         ):
             if found is not None and len(found) != wanted:
                 raise ContractError(

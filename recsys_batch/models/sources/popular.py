@@ -1,7 +1,8 @@
-"""Popularity, trending where the log has times."""
+"""Popularity with all, in the user's region and with the user's cohort; trending, with times."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -46,38 +47,100 @@ class Popular:
         return np.tile(np.log1p(self.popularity), (len(rows), 1))
 
 
-class RegionalSettings(SourceSettings):
-    """What is popular in the user's region, drawn to what is popular with all."""
+class SegmentSettings(SourceSettings):
+    """Base of sources that score by what is popular in the user's segment, drawn to that of all.
 
-    kind: Literal["regional"] = "regional"
+    The mean of a Dirichlet prior: a segment of which little is known is like all.
+    """
+
     prior: Positive = Field(
-        100.0, description="Popularity that a region borrows from all, in the popularity's unit."
+        100.0, description="Popularity that a segment borrows from all, in the popularity's unit."
     )
 
-    def fit(self, data: SourceData, *, threads: int = 1) -> Regional:  # noqa: ARG002
-        """Mix each region's shares with those of all (a Dirichlet prior's mean)."""
+    def mixed(self, segments: Floats, overall: Floats) -> Floats:
+        """Shares of the items in each segment.
+
+        Parameters
+        ----------
+        segments
+            Popularity, segments x items.
+        overall
+            The items' shares with all, adding up to one.
+        """
+        totals = segments.sum(axis=1, keepdims=True)
+        return np.asarray((segments + self.prior * overall) / (totals + self.prior))
+
+
+class RegionalSettings(SegmentSettings):
+    """What is popular in the user's region."""
+
+    kind: Literal["regional"] = "regional"
+
+    def fit(self, data: SourceData, *, threads: int = 1) -> SegmentPopularity:  # noqa: ARG002
+        """Mix each region's shares with those of all."""
         if data.regions is None or data.regional is None or data.popularity is None:
             raise InputDataError(
                 "users have no regions",
                 where="source regional",
                 fix="map region, or leave the source out",
             )
-        overall = data.popularity / max(float(data.popularity.sum()), 1e-12)
-        totals = data.regional.sum(axis=1, keepdims=True)
-        shares = (data.regional + self.prior * overall) / (totals + self.prior)
-        every = np.vstack([shares, overall]) * np.float32(len(overall))
-        return Regional(data.regions, np.log1p(every).astype(np.float32))
+        overall = _shares(data.popularity)
+        return SegmentPopularity(data.regions, [self.mixed(data.regional, overall)], overall)
 
 
-class Regional:
-    """Scores by popularity in the user's region; the last row is that of all."""
+class CohortSettings(SegmentSettings):
+    """What is popular with the user's cohort; where that is unknown, in the user's region."""
 
-    def __init__(self, regions: npt.NDArray[np.int32], popularity: Floats) -> None:
-        self._regions, self.popularity = regions, popularity
+    kind: Literal["cohort"] = "cohort"
+    half_life_days: Positive | None = Field(
+        None,
+        description="Days since a pair's last event after which it counts half; null: as its "
+        "weight says.",
+    )
+
+    def fit(self, data: SourceData, *, threads: int = 1) -> SegmentPopularity:  # noqa: ARG002
+        """Add up the weights of each cohort's members, and mix their shares with those of all."""
+        if data.cohorts is None:
+            raise InputDataError(
+                "users have no cohorts",
+                where="source cohort",
+                fix="map cohort in the profiles, or leave the source out",
+            )
+        popular = data.popularity
+        if popular is None:
+            popular = item_popularity(data, half_life_days=None)
+        overall = _shares(popular)
+        parts = [self.mixed(_of_members(data, self.half_life_days), overall)]
+        codes, there = data.cohorts, len(parts[0])
+        if data.regions is not None and data.regional is not None:
+            parts.append(self.mixed(data.regional, overall))
+            elsewhere = np.where(data.regions < 0, -1, data.regions + there).astype(np.int32)
+            codes = np.where(codes < 0, elsewhere, codes)
+        return SegmentPopularity(codes, parts, overall)
+
+
+class SegmentPopularity:
+    """Scores by popularity in the user's segment.
+
+    Parameters
+    ----------
+    codes
+        int32, users: row of each user's segment among all parts, -1 for that of all.
+    parts
+        Shares of the items, segments x items.
+    overall
+        Their shares with all.
+    """
+
+    def __init__(
+        self, codes: npt.NDArray[np.int32], parts: Sequence[Floats], overall: Floats
+    ) -> None:
+        every = np.vstack([*parts, overall]) * np.float32(len(overall))
+        self._codes, self.popularity = codes, np.log1p(every).astype(np.float32)
 
     def scores(self, rows: Rows) -> Floats:
         """Score all items for some users: the logarithm of one plus the share over the mean's."""
-        return self.popularity[self._regions[rows]]
+        return self.popularity[self._codes[rows]]
 
 
 def item_popularity(data: SourceData, *, half_life_days: float | None) -> Floats:
@@ -88,10 +151,30 @@ def item_popularity(data: SourceData, *, half_life_days: float | None) -> Floats
     InputDataError
         A half-life is given and the data have no ages.
     """
+    weights, items = _decayed(data, half_life_days), data.weights.shape[1]
+    summed = np.bincount(data.weights.indices, weights=weights, minlength=items)
+    return summed.astype(np.float32)
+
+
+def _of_members(data: SourceData, half_life_days: float | None) -> Floats:
+    """The same sums over the members of each cohort: cohorts x items."""
+    assert data.cohorts is not None
+    shape = (int(data.cohorts.max(initial=-1)) + 1, data.weights.shape[1])
+    cohorts = np.repeat(data.cohorts.astype(np.int64), np.diff(data.weights.indptr))
+    some = cohorts >= 0
+    cells = cohorts[some] * shape[1] + data.weights.indices[some]
+    weights = _decayed(data, half_life_days)[some]
+    summed = np.bincount(cells, weights=weights, minlength=shape[0] * shape[1])
+    return summed.astype(np.float32).reshape(shape)
+
+
+def _decayed(data: SourceData, half_life_days: float | None) -> npt.NDArray[np.float64]:
     weights = data.weights.data.astype(np.float64)
     if half_life_days is not None:
         ages = data.require_ages(where=f"half_life_days {half_life_days}")
         weights *= np.exp2(-ages.astype(np.float64) / half_life_days)
-    items = data.weights.shape[1]
-    summed = np.bincount(data.weights.indices, weights=weights, minlength=items)
-    return summed.astype(np.float32)
+    return weights
+
+
+def _shares(popularity: Floats) -> Floats:
+    return np.asarray(popularity / max(float(popularity.sum()), 1e-12))

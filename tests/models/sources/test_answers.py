@@ -12,6 +12,7 @@ from scipy import sparse
 from recsys_batch.errors import InputDataError
 from recsys_batch.models.sources import (
     AlsSettings,
+    CohortSettings,
     ContentSettings,
     EaseSettings,
     IalsSettings,
@@ -281,6 +282,40 @@ def test_a_region_borrows_from_all_as_its_prior_says():
     expected = np.log1p(4 * np.array([north, overall, overall]))
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
     assert np.argmax(scores[0]) == 2
+
+
+def test_a_cohort_is_what_its_members_did_and_borrows_from_all():
+    told = {
+        "popularity": np.array([6, 3, 1, 0], dtype=np.float32),
+        "cohorts": np.array([1, 1, -1], dtype=np.int32),  # nobody is of the first
+    }
+    overall = np.array([0.6, 0.3, 0.1, 0])
+    members = TINY.weights[:2].toarray().sum(axis=0)
+    both = (members + 4 * overall) / (members.sum() + 4)
+    fitted = CohortSettings(prior=4.0).fit(SourceData(TINY.weights, **told))
+    np.testing.assert_allclose(
+        fitted.scores(ALL), np.log1p(4 * np.array([both, both, overall])), rtol=1e-6
+    )
+    np.testing.assert_allclose(np.expm1(fitted.popularity[0]), 4 * overall, rtol=1e-6)
+    # Of whom no cohort is known but a region, that region's; and that only then.
+    near = {
+        "regions": np.array([0, -1, 0], dtype=np.int32),
+        "regional": np.array([[0, 0, 4, 0]], dtype=np.float32),
+    }
+    north = (np.array([0, 0, 4, 0]) + 4 * overall) / 8
+    scores = CohortSettings(prior=4.0).fit(SourceData(TINY.weights, **told, **near)).scores(ALL)
+    np.testing.assert_allclose(scores, np.log1p(4 * np.array([both, both, north])), rtol=1e-6)
+
+
+def test_what_trends_in_a_cohort_is_what_its_members_did_lately():
+    ages = np.arange(5, dtype=np.float32) * 10
+    cohorts = np.zeros(3, dtype=np.int32)
+    data = SourceData(TINY.weights, ages, cohorts=cohorts)
+    fitted = CohortSettings(prior=1e-6, half_life_days=10.0).fit(data)
+    faded = TINY.weights.copy()
+    faded.data = faded.data / 2 ** np.arange(5)
+    shares = faded.toarray().sum(axis=0) / faded.sum()
+    np.testing.assert_allclose(fitted.scores(ALL[:1]), [np.log1p(4 * shares)], rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ SOURCES = {
     "popular": {"kind": "popular"},
     "trending": {"kind": "popular", "half_life_days": 3.0},
     "regional": {"kind": "regional", "prior": 5.0},
+    "cohort": {"kind": "cohort", "prior": 5.0},
+    "trending in the cohort": {"kind": "cohort", "prior": 5.0, "half_life_days": 3.0},
     "repeat": {"kind": "repeat", "half_life_days": 30.0},
     "repeat by time alone": {"kind": "repeat", "half_life_days": 30.0, "exponent": 0.0},
     "content": {"kind": "content"},
@@ -37,7 +39,7 @@ SOURCES = {
     "latest ease": {"kind": "ease", "regularization": 5.0, "profile_half_life_days": 7.0},
     "latest content": {"kind": "content", "profile_half_life_days": 7.0},
 }
-IMPERSONAL = {"popular", "trending", "regional"}
+IMPERSONAL = {"popular", "trending", "regional", "cohort", "trending in the cohort"}
 PROFILED = [name for name, given in SOURCES.items() if "profile_half_life_days" in given]
 each_source = pytest.mark.parametrize("name", SOURCES)
 
@@ -60,7 +62,9 @@ def data() -> SourceData:
     regions[NO_HISTORY] = regions[0]
     regional = rng.uniform(0, 5, (3, ITEMS)).astype(np.float32)
     popularity = regional.sum(axis=0) + 1
-    return SourceData(weights, ages, texts, popularity, regions, regional)
+    cohorts = rng.integers(-1, 4, USERS).astype(np.int32)
+    cohorts[NO_HISTORY] = cohorts[0]
+    return SourceData(weights, ages, texts, popularity, regions, regional, cohorts)
 
 
 def test_every_kind_is_held_to_the_contract():
@@ -100,7 +104,7 @@ def test_rows_are_scored_alike_alone_and_together(name, data):
 def test_the_input_is_not_changed(name, data):
     def arrays() -> list[np.ndarray]:
         learnt = (data.weights.data, data.weights.indices, data.weights.indptr, data.ages)
-        return [*learnt, data.popularity, data.regions, data.regional]
+        return [*learnt, data.popularity, data.regions, data.regional, data.cohorts]
 
     before = [each.copy() for each in arrays()]
     fitted = settings(name).fit(data)
@@ -131,10 +135,10 @@ def test_an_unknown_setting_is_refused(name):
         TypeAdapter(AnySource).validate_python({**SOURCES[name], "no_such_setting": 1})
 
 
-@pytest.mark.parametrize("name", ["trending", "repeat", *PROFILED])
+@pytest.mark.parametrize("name", ["trending", "trending in the cohort", "repeat", *PROFILED])
 def test_half_lives_need_ages(name, data):
     with pytest.raises(InputDataError, match="no ages"):
-        settings(name).fit(SourceData(data.weights, texts=data.texts))
+        settings(name).fit(SourceData(data.weights, texts=data.texts, cohorts=data.cohorts))
 
 
 @pytest.mark.parametrize("texts", [None, ("",) * ITEMS])
@@ -160,6 +164,11 @@ def test_regions_need_to_be_known(data):
         settings("regional").fit(SourceData(data.weights))
 
 
+def test_cohorts_need_to_be_known(data):
+    with pytest.raises(InputDataError, match=r"no cohorts.*; map cohort"):
+        settings("cohort").fit(SourceData(data.weights))
+
+
 def test_what_is_told_of_users_and_items_must_fit_the_matrix(data):
     with pytest.raises(ContractError, match=f"2 ages for {data.weights.nnz} interactions"):
         SourceData(data.weights, ages=np.zeros(2, dtype=np.float32))
@@ -169,3 +178,5 @@ def test_what_is_told_of_users_and_items_must_fit_the_matrix(data):
         SourceData(data.weights, popularity=np.zeros(3, dtype=np.float32))
     with pytest.raises(ContractError, match=f"3 regions for {USERS} users"):
         SourceData(data.weights, regions=np.zeros(3, dtype=np.int32))
+    with pytest.raises(ContractError, match=f"3 cohorts for {USERS} users"):
+        SourceData(data.weights, cohorts=np.zeros(3, dtype=np.int32))
