@@ -82,7 +82,7 @@ def judge(day: Day, als: RankingModel) -> Judged:
 
 
 def cold_items(day: Day) -> npt.NDArray[np.bool_]:
-    """Items on offer that were first known in the 7 days before the cut or that nobody had touched."""
+    """Items on offer, first known fewer than 7 days before the cut or touched by nobody by then."""
     trained_on = day.model.trained_on
     touched = np.bincount(trained_on.data.weights.indices, minlength=len(trained_on.ids)) > 0
     return trained_on.recommendable & (~(trained_on.item_days >= NEW_ITEM_DAYS) | ~touched)
