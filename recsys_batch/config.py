@@ -237,6 +237,9 @@ class FileFormat(_Settings):
     pattern: str = Field(
         pattern=r"^[^/]", description="Glob below the landing folder, such as events/*.csv."
     )
+    optional: bool = Field(
+        False, description="Whether no file of it is no error: a source that may come later."
+    )
     format: Literal["csv", "jsonl", "parquet"] = Field(
         "csv", description="csv or jsonl, also as .gz or .zst; parquet."
     )

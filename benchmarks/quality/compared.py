@@ -53,7 +53,7 @@ class Judged:
 
 def judge(day: Day, als: RankingModel) -> Judged:
     """Score our lists and all that they are held against."""
-    rows, trained_on = day.holdout.rows, day.model.trained_on
+    rows, trained_on = day.holdout.rows_under(day.model.recipe), day.model.trained_on
     deep, wide = max(DEPTHS), with_all_sources(day)
     alone = alone_lists(day.under(wide, n=deep), rows)
     lists = {

@@ -107,12 +107,12 @@ def new_files(
     Raises
     ------
     LandingError
-        The folder is missing, holds no such file, a file cannot be read or is damaged, or a taken
-        file now has other content.
+        The folder is missing, holds no such file of a source that is not optional, a file cannot be
+        read or is damaged, or a taken file now has other content.
     """
     require_folder(folder)
     paths = dict(sorted(_matching(folder, source.pattern)))
-    if not paths and not taken:
+    if not paths and not taken and not source.optional:
         raise LandingError(
             f"no file matches {source.pattern!r}",
             where=str(folder),

@@ -44,6 +44,7 @@ def test_every_row_is_accounted_for(films, ratings):
     assert sorted(batches.select(counts).rows()) == [
         ("events", 100_000, 100_000, 0, 0),
         ("items", 1_682, 1_682, 0, 0),
+        ("profiles", 943, 943, 0, 0),
     ]
     assert len(ratings) == len(films.table("events")) == 100_000
 

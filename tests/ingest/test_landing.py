@@ -73,6 +73,9 @@ def test_missing_and_empty_folders_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(LandingError, match=r"no file matches '\*.csv'; put the files there"):
         new_files(tmp_path, mapping(pattern="*.csv"), taken={})
     assert new_files(tmp_path, mapping(pattern="*.csv"), taken={"a.csv": Taken("d", 1)}) == ()
+    assert new_files(tmp_path, mapping(pattern="*.csv", optional=True), taken={}) == ()
+    with pytest.raises(LandingError, match="no such landing folder"):
+        new_files(tmp_path / "absent", mapping(optional=True), taken={})
 
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
