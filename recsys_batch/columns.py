@@ -62,6 +62,7 @@ RECOMMENDABLE = "recommendable"
 COHORT = "cohort"
 BIRTH_YEAR = "birth_year"
 AGE_BAND = "age_band"
+LEAST_AGE = "least_age"  # whole years that a user has reached for certain, of a few
 PREFERENCES = "preferences"  # categories that the user named
 CONSENT_TRAINING = "consent_training"  # what a line says of a purpose; null where it says nothing
 CONSENT_PERSONALIZATION = "consent_personalization"

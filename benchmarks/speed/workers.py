@@ -83,6 +83,7 @@ def ranking_model(users: int, items: int, dims: int, seed: int) -> RankingModel:
                 c.USER_KEY: keys,
                 c.REGION: pa.nulls(users, pa.string()),
                 c.COHORT: pa.nulls(users, pa.string()),
+                c.LEAST_AGE: pa.nulls(users, pa.int32()),
             }
         ),
         pa.table(

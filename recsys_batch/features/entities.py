@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 
 _MICROSECOND = dt.timedelta(microseconds=1)  # Spark's times are whole ones
+# Ages from which laws and shops show things. Rules need no more, so that is all that they are told.
+AGES = (0, 3, 6, 12, 13, 14, 15, 16, 17, 18, 21)
 
 
 def users(
@@ -30,7 +32,8 @@ def users(
     """One row a part and user.
 
     The region is the latest that an event named, of several the last by name, else the profile's;
-    the cohort is the profile's. The sequence of last actions is latest first, of one instant the
+    the cohort is the profile's; of the year of birth is told which of `AGES` the user has reached
+    for certain. The sequence of last actions is latest first, of one instant the
     last by item; what a user did to an item in the same way and region again and again is in it
     once, at its latest time.
 
@@ -49,7 +52,7 @@ def users(
     Returns
     -------
     DataFrame
-        part, user_key, region, cohort, events, first_time, last_time, actions.
+        part, user_key, region, cohort, least_age, events, first_time, last_time, actions.
     """
     from pyspark.sql import functions as F
 
@@ -74,15 +77,25 @@ def users(
                 ).alias(c.ACTIONS),
             )
         )
-        profile = as_of(profiles, part.until - _MICROSECOND).select(c.USER_KEY, c.REGION, c.COHORT)
+        profile = as_of(profiles, part.until - _MICROSECOND).select(
+            *(c.USER_KEY, c.REGION, c.COHORT), _least_age(part).alias(c.LEAST_AGE)
+        )
         return seen.join(profile, c.USER_KEY, how="left").select(
             *(F.lit(part.name).alias(c.PART), c.USER_KEY),
             F.coalesce("event_region", c.REGION).alias(c.REGION),
-            *(c.COHORT, *told),
+            *(c.COHORT, c.LEAST_AGE, *told),
         )
 
     # Gathering the lists of all parts in one pass takes longer than a pass for each.
     return reduce(lambda one, other: one.unionByName(other), map(of, parts))
+
+
+def _least_age(part: Part) -> Column:
+    """The greatest of `AGES` that is reached even by who was born as the year ended."""
+    from pyspark.sql import functions as F
+
+    years = F.lit((part.until - _MICROSECOND).year - 1) - F.col(c.BIRTH_YEAR)
+    return F.array_max(F.filter(F.array(*map(F.lit, AGES)), lambda age: age <= years))
 
 
 def items(

@@ -398,6 +398,7 @@ TABLES: dict[str, Table] = {
                 ("user_key", "STRING", "user who may have a list"),
                 ("region", "STRING", "of the latest event that names one, else of the profile"),
                 ("cohort", "STRING", "cohort of the profile as of the day"),
+                ("least_age", "INT", "years of age reached for certain, of a few; null: unknown"),
                 ("events", "BIGINT", "events up to the day"),
                 ("first_time", "TIMESTAMP", "first event"),
                 ("last_time", "TIMESTAMP", "latest event"),

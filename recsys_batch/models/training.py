@@ -43,6 +43,8 @@ class Training:
         float32, items: days since each item was first known; NaN where unknown.
     tags
         A list of labels an item.
+    least_ages
+        float32, users and strangers: years of age reached for certain; NaN where unknown.
     data
         What sources learn from.
     acts
@@ -67,6 +69,7 @@ class Training:
     prices: npt.NDArray[np.float64]
     item_days: npt.NDArray[np.float32]
     tags: pa.ListArray
+    least_ages: npt.NDArray[np.float32]
     data: SourceData
     acts: npt.NDArray[np.int8]
     act_names: tuple[str, ...]
@@ -110,7 +113,7 @@ def training(
     interactions
         user_key, item_id, weight, event_type, last_time, seen; a pair at most once.
     users
-        user_key, region, cohort: those who may have a list.
+        user_key, region, cohort, least_age: those who may have a list.
     items
         item_id, title, category, price, description, tags, first_time, recommendable; every item
         named elsewhere.
@@ -138,6 +141,10 @@ def training(
     regions, region_names = _codes(users, c.REGION, keys)
     cohorts, cohort_names = _codes(users, c.COHORT, keys)
     shape = (len(keys) + len(region_names) + 1 + len(cohort_names), len(ids))
+    least_ages = np.full(shape[0], np.nan, dtype=np.float32)
+    least_ages[_places(users[c.USER_KEY], keys)] = pc.fill_null(
+        users[c.LEAST_AGE].cast(pa.float32()), np.nan
+    ).to_numpy()
     weights = table[c.WEIGHT].to_numpy().astype(np.float32)
     positive = weights > 0
     if not positive.any():
@@ -164,6 +171,7 @@ def training(
         prices=pc.fill_null(items[c.PRICE], np.nan).to_numpy(),
         item_days=_days_before(items[c.FIRST_TIME], until),
         tags=items[c.TAGS].combine_chunks(),
+        least_ages=least_ages,
         data=SourceData(
             _csr(rows[positive], columns[positive], weights[positive], shape),
             ages=ages[positive],
@@ -274,7 +282,7 @@ def read_training(home: Path, *, run_id: str, part: str, until: dt.date) -> Trai
             (c.USER_KEY, c.ITEM_ID, c.WEIGHT, c.EVENT_TYPE, c.LAST_TIME, c.SEEN),
             {c.PART: part},
         ),
-        "users": ((c.USER_KEY, c.REGION, c.COHORT), {c.PART: part}),
+        "users": ((c.USER_KEY, c.REGION, c.COHORT, c.LEAST_AGE), {c.PART: part}),
         "items": (
             (
                 *(c.ITEM_ID, c.TITLE, c.CATEGORY, c.PRICE, c.DESCRIPTION, c.TAGS),

@@ -205,6 +205,7 @@ class Ranker:
             keys=[keys[row].decode() if row < len(keys) else "" for row in rows],
             regions=_named(trained_on.region_names, data.regions, rows),
             cohorts=_named(trained_on.cohort_names, data.cohorts, rows),
+            age_years=trained_on.least_ages[rows],
             tastes=None
             if self._by_category is None
             else (data.weights[rows] @ self._by_category).toarray(),

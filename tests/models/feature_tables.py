@@ -21,7 +21,14 @@ INTERACTIONS = pa.schema(
         ("last_time", _TIME),
     ]
 )
-USERS = pa.schema([("user_key", pa.string()), ("region", pa.string()), ("cohort", pa.string())])
+USERS = pa.schema(
+    [
+        ("user_key", pa.string()),
+        ("region", pa.string()),
+        ("cohort", pa.string()),
+        ("least_age", pa.int32()),
+    ]
+)
 ITEMS = pa.schema(
     [
         ("item_id", pa.string()),

@@ -22,12 +22,19 @@ def trained(
     popular: Mapping[str | None, Mapping[str, float]] | None = None,
     blocked: Sequence[str] = (),
     cohorts: Mapping[str, str] | None = None,
+    ages: Mapping[str, int] | None = None,
 ) -> Training:
-    """Features of a shop; `users` have regions, some of them cohorts, and may have lists."""
+    """Features of a shop; `users` have regions, some cohorts and ages, and may have lists."""
     titles = {each: f"the {each}" for each in ids}
     return training(
         pairs(*history),
-        table(USERS, [(*each, (cohorts or {}).get(each[0])) for each in users.items()]),
+        table(
+            USERS,
+            [
+                (key, region, (cohorts or {}).get(key), (ages or {}).get(key))
+                for key, region in users.items()
+            ],
+        ),
         items(ids, blocked=blocked, titles=titles),
         popularity(popular or {}),
         until=UNTIL,

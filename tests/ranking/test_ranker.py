@@ -163,6 +163,24 @@ def test_rules_arrange_and_say_what_they_added():
     assert under.available(np.array([row(KNOWN, "known"), row(KNOWN, "new")])).tolist() == [2, 3]
 
 
+def test_age_limits_ask_for_the_age_that_a_user_has_reached_for_certain():
+    ages = {"old": 18, "young": 16}
+    people = dict.fromkeys(("old", "young", "unknown"))
+    shop = model(trained(IDS, *HISTORY, users=people, popular=POPULAR, ages=ages), recipe())
+    limit = {"group": {"items": ["c"]}, "from_years": 18}
+    shown = {
+        (name, unknown): "c"
+        in listed(shop, name, 9, safety={"ages": [{**limit, "unknown": unknown}]})
+        for name in people
+        for unknown in (True, False)
+    }
+    assert {who for who, seen in shown.items() if seen} == {
+        ("old", True),
+        ("old", False),
+        ("unknown", True),
+    }
+
+
 def test_an_item_that_a_floor_puts_in_and_no_source_brought_counts_as_popular():
     shop = model(KNOWN, recipe(per_source=1, weights={"als": 1.0, "popular": 0.5}), **VECTORS)
     person = np.array([row(KNOWN, "known")])
