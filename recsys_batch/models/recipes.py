@@ -101,11 +101,9 @@ class Recipe(BaseModel):
         return self
 
     @property
-    def cohort_source(self) -> str | None:
-        """The source that orders the lists of cohorts; None: it would be a copy of that of all."""
-        first = {self.newcomers: self.sources[self.newcomers]}
-        every = (first | self.sources).items()
-        return next((name for name, each in every if isinstance(each, CohortSettings)), None)
+    def tells_cohorts(self) -> bool:
+        """Whether newcomers of a cohort get a list of its own, not a copy of that of all."""
+        return isinstance(self.sources[self.newcomers], CohortSettings)
 
     def clock(self, until: dt.date) -> Clock:
         """The decays of a run that looks back from `until`."""

@@ -84,18 +84,11 @@ class Training:
     def stranger(self, region: str | None, cohort: str | None = None) -> int:
         """The row of a user of whom nothing is known but the cohort, or else the region."""
         if cohort in self.cohort_names:
-            return self._first_of_cohort + self.cohort_names.index(cohort)
+            place = len(self.region_names) + 1 + self.cohort_names.index(cohort)
+            return len(self.keys) + place
         known = region in self.region_names
         place = self.region_names.index(region) if known else len(self.region_names)
         return len(self.keys) + place
-
-    def of_cohort(self, rows: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-        """Which rows are strangers of a cohort."""
-        return np.asarray(rows >= self._first_of_cohort)
-
-    @property
-    def _first_of_cohort(self) -> int:
-        return len(self.keys) + len(self.region_names) + 1
 
 
 def training(

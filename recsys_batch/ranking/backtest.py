@@ -47,7 +47,7 @@ class Holdout:
 
     def rows_under(self, recipe: Recipe) -> npt.NDArray[np.int64]:
         """Rows whose lists the users would have been given by a model of a recipe."""
-        return self.regional_rows if recipe.cohort_source is None else self.rows
+        return self.rows if recipe.tells_cohorts else self.regional_rows
 
 
 def make_holdout(pairs: pa.Table, users: pa.Table, trained_on: Training) -> Holdout:

@@ -41,11 +41,11 @@ def segment_lists(
 ) -> list[tuple[str, str | None, list[dict[str, object]]]]:
     """The list of everybody, of each region and of each cohort: level, segment, items.
 
-    There are none of cohorts where the recipe has no source that tells them apart: a copy of the
+    There are none of cohorts where what serves newcomers does not tell these apart: a copy of the
     list of everybody would take the place of the region's.
     """
     known, recipe = ranker.model.trained_on, ranker.model.recipe
-    cohorts = () if recipe.cohort_source is None else known.cohort_names
+    cohorts = known.cohort_names if recipe.tells_cohorts else ()
     segments = [
         ("global", None, known.stranger(None)),
         *(("region", each, known.stranger(each)) for each in known.region_names),

@@ -98,10 +98,8 @@ class Ranker:
         blend = Blend(tuple(names), tuple(weights))
         trees = model.recipe.trees
         self._reranker = None if trees is None else read_trees(trees, blend, n=n)
-        recipe = model.recipe
-        deciding = (recipe.newcomers, recipe.cohort_source or recipe.newcomers)
-        alone = [[float(name == each) for name in names] for each in deciding]
-        self._weights = np.array([weights, *alone], dtype=np.float32)
+        alone = [float(name == model.recipe.newcomers) for name in names]
+        self._weights = np.array([weights, alone], dtype=np.float32)
         order = np.lexsort((np.arange(len(facts)), -facts.popularity))
         self._fill = order.astype(np.int32)
         self._taken = {kind: _taken(model.trained_on, kind) for kind in policy.repeat}
@@ -128,14 +126,13 @@ class Ranker:
         """Rank for some users: n distinct allowed items, or as many as there are.
 
         Users with a history get the weighted sum of all sources' standard scores, users without
-        one the order of the recipe's source for newcomers, and strangers of a cohort that of its
-        source for cohorts; then the rules arrange. Order is by score, then item row.
+        one the order of the recipe's source for newcomers; then the rules arrange. Order is by
+        score, then item row.
         """
         users = self._user_facts(rows)
         exclude = self._exclude(rows, users)
         found = self._gatherer.candidates(rows, exclude=exclude, allow=self._compiled.allowed())
-        unknown = 1 + self.model.trained_on.of_cohort(rows)
-        weights = self._weights[np.where(self.model.known[rows], 0, unknown)].T[:, :, None]
+        weights = self._weights[np.where(self.model.known[rows], 0, 1)].T[:, :, None]
         parts = found.scores * weights
         parts = np.concatenate([parts, self._corrections(found, rows)[None]])
         scores = np.where(found.items < 0, np.float32(-np.inf), parts.sum(axis=0))

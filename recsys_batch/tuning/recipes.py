@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from recsys_batch.config import Settings
 from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
-from recsys_batch.models.sources import CohortSettings, SourceSettings
+from recsys_batch.models.sources import SourceSettings
 from recsys_batch.ranking.blend import Blend
 from recsys_batch.ranking.trial import blend_scores
 from recsys_batch.tuning.clicks import ClickSettings
@@ -173,8 +173,7 @@ def _weighed(
     brought = search.candidates(found)
     weights = search.choose_weights(brought)
     newcomers = search.choose_newcomers(found)
-    of_cohorts = {name for name, each in found.items() if isinstance(each, CohortSettings)}
-    needed = {FACTORS, POPULAR, newcomers, *of_cohorts}  # cohorts have lists whoever weighs what
+    needed = {FACTORS, POPULAR, newcomers}
     order = [name for name, weight in weights.items() if weight or name in needed]
     weights = {name: weights[name] for name in order}
     blend = Blend(tuple(weights), tuple(weights.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,8 +106,11 @@ class Search:
     def choose_source(self, name: str, space: Space) -> SourceSettings:
         """The best settings found of a source, one setting after another.
 
-        Judged by the latest cuts alone: most of a search's time is spent here.
+        Judged by the latest cuts alone: most of a search's time is spent here. A source that knows
+        users by their segment is there for newcomers, who judge it if they are enough.
         """
+        if isinstance(space.start, SegmentSettings) and self._newcomers >= _FEW:
+            return self._choose_for_newcomers(name, space)
         used, way = (self.interest, self.popularity), int(not self.repeats)
         users = np.cumsum([len(cut.rows) for cut in self.cuts])
         latest = self.cuts[: max(2, int(np.searchsorted(users, _ENOUGH)) + 1)]
@@ -125,6 +129,30 @@ class Search:
         chosen = ", ".join(f"{setting} {getattr(best, setting)}" for setting in space.axes)
         self.say(f"{name} alone {value:.4f}" + (f" with {chosen}" if chosen else ""))
         return best
+
+    def _choose_for_newcomers(self, name: str, space: Space) -> SourceSettings:
+        """The settings of all that serve newcomers best; of equal ones the first."""
+        best, value = space.start, -1.0
+        for values in itertools.product(*space.axes.values()):
+            tried = space.start.model_copy(update=dict(zip(space.axes, values, strict=True)))
+            if (reached := self._of_newcomers(tried)) > value:
+                best, value = tried, reached
+        chosen = ", ".join(f"{setting} {getattr(best, setting)}" for setting in space.axes)
+        self.say(f"{name} alone, for newcomers {value:.4f} with {chosen}")
+        return best
+
+    @property
+    def _newcomers(self) -> int:
+        """Users without a history in all cuts."""
+        return sum(len(cut.newcomers) for cut in self.cuts)
+
+    def _of_newcomers(self, settings: SourceSettings) -> float:
+        """NDCG of a source alone over the newcomers of all cuts."""
+        total = sum(
+            cut.newcomers_ndcg(settings.fit(cut.data(self.interest, self.popularity)), k=self.k)
+            for cut in self.cuts
+        )
+        return total / self._newcomers
 
     def candidates(self, sources: Mapping[str, SourceSettings]) -> list[Candidates]:
         """What all sources bring for the users of each cut."""
@@ -160,22 +188,16 @@ class Search:
 
     def choose_newcomers(self, sources: Mapping[str, SourceSettings]) -> str:
         """The source that serves users without history best; popularity where there are few."""
-        people = sum(len(cut.newcomers) for cut in self.cuts)
-        if people < _FEW:
+        if self._newcomers < _FEW:
             return POPULAR
-        found = {}
-        for name, settings in sources.items():
-            if isinstance(settings, PopularSettings | SegmentSettings):
-                total = sum(
-                    cut.newcomers_ndcg(
-                        settings.fit(cut.data(self.interest, self.popularity)), k=self.k
-                    )
-                    for cut in self.cuts
-                )
-                found[name] = total / people
+        found = {
+            name: self._of_newcomers(settings)
+            for name, settings in sources.items()
+            if isinstance(settings, PopularSettings | SegmentSettings)
+        }
         best = max(found, key=lambda each: found[each])
         self.say(
-            f"newcomers get {best}: {found[best]:.4f} over {people} of them; popular "
+            f"newcomers get {best}: {found[best]:.4f} over {self._newcomers} of them; popular "
             f"{found[POPULAR]:.4f}"
         )
         return best

@@ -52,7 +52,9 @@ def usual_recipe(
         seen="allow" if listed else "exclude",
         sources=sources,
         weights=weights,
-        newcomers=USUAL_NEWCOMERS if USUAL_NEWCOMERS in sources else POPULAR,
+        newcomers=next(
+            (name for name in (*USUAL_COHORTS, USUAL_NEWCOMERS) if name in sources), POPULAR
+        ),
         per_source=settings.model.per_source,
     )
 

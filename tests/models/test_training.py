@@ -82,7 +82,6 @@ def test_users_have_their_cohorts_and_strangers_theirs_which_go_before_regions()
     assert found.data.cohorts.tolist() == [-1, 0, 1, 1, -1, -1, -1, 0, 1]
     assert [found.stranger(None, each) for each in ("new", "old", None, "gone")] == [7, 8, 6, 6]
     assert [found.stranger("süd", each) for each in ("new", "gone")] == [7, 5]
-    assert np.flatnonzero(found.of_cohort(np.arange(9))).tolist() == [7, 8]
 
 
 def test_without_cohorts_there_is_no_stranger_of_one():
@@ -90,7 +89,6 @@ def test_without_cohorts_there_is_no_stranger_of_one():
     assert found.cohort_names == ()
     assert found.data.weights.shape[0] == 4 + 3
     assert set(found.data.cohorts.tolist()) == {-1}
-    assert not found.of_cohort(np.arange(7)).any()
 
 
 def test_popularity_is_of_all_and_of_the_regions_that_users_have():

@@ -108,12 +108,12 @@ def test_a_stranger_gets_the_list_of_the_cohort_where_there_is_one_else_of_the_r
     assert found.cold.all()
     near = {"near": RegionalSettings(prior=1.0)}
     blind = model(known, recipe(near, newcomers="near"))
-    telling = model(known, recipe({**near, "peers": CohortSettings(prior=1.0)}, newcomers="near"))
+    telling = model(known, recipe({**near, "peers": CohortSettings(prior=1.0)}, newcomers="peers"))
     assert found.rows_under(blind.recipe).tolist() == found.regional_rows.tolist()
     assert found.rows_under(telling.recipe).tolist() == found.rows.tolist()
     scores = scored(telling, found, champion=blind.recipe)
     hits = {name: scores[name].per_user["ndcg"] > 0 for name in ("lists", "champion")}
-    assert hits["lists"].tolist() == [False, True, True, True]  # here, x, y, z; k is 2
+    assert hits["lists"].tolist() == [True, True, True, True]  # here, x, y, z; k is 2
     assert hits["champion"].tolist() == [False, False, True, True]  # x is given the north's
 
 

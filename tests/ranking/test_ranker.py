@@ -54,7 +54,7 @@ def test_a_user_without_history_gets_the_newcomers_source_alone():
     assert not found.parts[[0, 1, 3, 4]].any()
 
 
-def test_a_stranger_of_a_cohort_gets_its_order_whatever_serves_newcomers():
+def test_a_stranger_of_a_cohort_gets_its_order_where_that_serves_newcomers():
     likes = [("young", "c", 9.0, "purchase", True, 1), ("old", "a", 9.0, "purchase", True, 1)]
     known = trained(
         IDS,
@@ -67,13 +67,10 @@ def test_a_stranger_of_a_cohort_gets_its_order_whatever_serves_newcomers():
     sources = {**NEAR, "peers": CohortSettings(prior=0.5)}
     ranking = model(known, recipe(sources, newcomers="near"), items=VECTORS["items"])
     young, old = (known.stranger("north", each) for each in ("18-24", "65+"))
-    assert listed(ranking, young, 9) == ["c", "e", "a", "b"]
-    assert listed(ranking, old, 9) == ["a", "e", "b", "c"]
-    assert listed(ranking, "new", 9) == ["b", "e", "a", "c"]  # of the user's own list
-    found = ranker(ranking, 4).rank(np.array([young, known.stranger("north")]))
-    assert found.sources.tolist() == [[3] * 4, [2] * 4]
+    assert listed(ranking, "new", 9) == ["b", "e", "a", "c"]
     served = model(known, recipe(sources, newcomers="peers"), items=VECTORS["items"])
     assert listed(served, "new", 9) == listed(served, young, 9) == ["c", "e", "a", "b"]
+    assert listed(served, old, 9) == ["a", "e", "b", "c"]
     # Of whom no cohort is known, what is popular in the region.
     assert listed(served, known.stranger("north"), 9) == ["b", "e", "a", "c"]
     # A cohort's rules hold for its list, too.

@@ -80,8 +80,8 @@ def test_few_users_of_several_cohorts_get_lists_of_these():
     log = log_of([(day % 2, day, day) for day in range(30)], users=2, items=30, **told)
     recipe = choose(log, 30).recipe
     assert recipe.sources == USUAL | USUAL_COHORTS
-    assert recipe.cohort_source == "cohort"
-    assert choose(replace(log, n_cohorts=1), 30).recipe.cohort_source is None
+    assert recipe.tells_cohorts
+    assert not choose(replace(log, n_cohorts=1), 30).recipe.tells_cohorts
 
 
 def test_an_empty_log_has_the_usual_recipe():

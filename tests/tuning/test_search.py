@@ -94,7 +94,7 @@ def test_newcomers_get_what_serves_newcomers_best():
     assert any(reason.startswith("newcomers get near") for reason in made.reasons)
 
 
-def test_cohorts_keep_a_source_for_their_lists_and_it_is_tried_for_newcomers():
+def test_cohorts_have_lists_only_where_these_serve_newcomers_better():
     """Two cohorts with tastes of their own, and a new user of each on every day."""
     acts, cohorts = [], []
     for user in range(160):
@@ -106,11 +106,14 @@ def test_cohorts_keep_a_source_for_their_lists_and_it_is_tried_for_newcomers():
     log = log_of(acts, users=160, items=20, cohorts=told, n_cohorts=2)
     sources = {"peers": {"kind": "cohort", "prior": 10.0}}
     made = choose(log, 40, model__sources=sources, evaluation__holdout_days=5)
-    assert made.recipe.newcomers == made.recipe.cohort_source == "peers"
-    # Where it says nothing it weighs nothing, and orders the lists of cohorts all the same.
+    assert made.recipe.newcomers == "peers"
+    assert made.recipe.tells_cohorts
     blind = log_of(acts, users=160, items=20, cohorts=np.zeros(160, dtype=np.int32), n_cohorts=2)
     found = choose(blind, 40, model__sources=sources, evaluation__holdout_days=5).recipe
-    assert found.cohort_source == "peers"
+    assert not found.tells_cohorts
+    # Left to itself, the search lets newcomers choose the source's settings.
+    reasons = choose(log, 40, evaluation__holdout_days=5).reasons
+    assert any(reason.startswith("cohort alone, for newcomers") for reason in reasons)
 
 
 def test_trees_are_kept_only_where_they_were_shown_to_be_better():
