@@ -238,26 +238,28 @@ def _by_columns(
     JSON files are one group, with the keys that any of them has or that a batch before had.
     """
     groups: dict[tuple[str, ...], list[LandingFile]] = {}
+    kinds: dict[str, dict[str, int]] = {}
     mapping = source.mapping
     if mapping.format == "jsonl":
         files = list(files)
-        found = json_types(raw)
-        if not found:
+        types = json_types(raw)
+        if not types:
             raise LandingError(
                 "no line is a JSON object",
                 where=", ".join(str(file.path) for file in files[:3]),
                 fix="land one JSON object a line, or correct `format` in the dataset's YAML",
             )
-        kinds: dict[str, dict[str, int]] = {}
-        for name, types in found.items():
+        for name, counts in types.items():
             same = kinds.setdefault(name.lower(), {})
-            for kind, values in types.items():
+            for kind, values in counts.items():
                 same[kind] = same.get(kind, 0) + values
         known = [] if before is None else [name for name in before.columns if name not in kinds]
-        return {(*found, *mapping.columns, *known): files}, kinds
+        return {(*types, *mapping.columns, *known): files}, kinds
     for file in files:
         groups.setdefault(_columns(file, mapping), []).append(file)
-    return groups, dict(declared(each, mapping.format) for names in groups for each in names)
+    for name, found in (declared(each, mapping.format) for names in groups for each in names):
+        kinds.setdefault(name, {}).update(found)
+    return groups, kinds
 
 
 def _columns(file: LandingFile, mapping: FileFormat) -> tuple[str, ...]:

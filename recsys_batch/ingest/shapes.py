@@ -98,9 +98,16 @@ def _column_changes(before: Shape, now: Shape, mapping: SourceMapping) -> Iterat
             # Of JSON lines a key may be missing for a day; only a new one is news.
             if was is None or mapping.format != "jsonl":
                 yield Change("column", name, kinds_text(was), kinds_text(found), breaking=False)
-        elif not set(was) & set(found) and min(sum(was.values()), sum(found.values())) >= LEAST:
+        elif _other_type(was, found, mapping):
             needed = needs(mapping, name)
             yield Change("column", name, kinds_text(was), kinds_text(found), breaking=needed)
+
+
+def _other_type(was: Mapping[str, int], found: Mapping[str, int], mapping: SourceMapping) -> bool:
+    """Whether a column's type changed: of Parquet in any file, otherwise in all values."""
+    if mapping.format == "parquet":
+        return not set(found) <= set(was)
+    return not set(was) & set(found) and min(sum(was.values()), sum(found.values())) >= LEAST
 
 
 def needs(mapping: SourceMapping, column: str) -> bool:
