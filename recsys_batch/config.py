@@ -373,6 +373,10 @@ class Limits(_Settings):
     max_value: Positive | None = Field(
         1e9, description="Records of a greater value, either way, are quarantined."
     )
+    max_quarantined_share: Fraction | None = Field(
+        None,
+        description="A batch of 20 lines or more of which more are quarantined stops the run.",
+    )
     max_events_per_day: Annotated[int, Field(ge=1)] | None = Field(
         10_000, description="A user with more events on a UTC day is a suspect that day."
     )

@@ -47,6 +47,7 @@ from recsys_batch.ingest.conservation import (
     Conservation,
     Counts,
     count_fates,
+    refuse_flood,
     require_all,
     total,
 )
@@ -145,7 +146,8 @@ def take(
     Raises
     ------
     ContractError
-        The files differ from those before in a way that breaks the mapping; nothing was taken.
+        The files differ from those before in a way that breaks the mapping, or too many of their
+        lines would be quarantined; nothing was taken.
     LandingError, MappingError
         Files or mapping are at fault; nothing was taken.
     LakeError
@@ -354,6 +356,12 @@ def _store(
     fated = fated_lines(lake, source, classified, done=done)
     watch.check(fated)
     counts = count_fates(fated, time=source.time)
+    refuse_flood(
+        fated,
+        total(counts, files=len(counts)),
+        limit=dataset.limits.max_quarantined_share,
+        where=f"{lake.home}, source {source.name}",
+    )
     append_accepted(lake, source, seq, fated)
     if any(count.quarantined for count in counts.values()):
         bad = fated.where(F.col(FATE) == "quarantined").withColumn(c.BATCH_SEQ, F.lit(seq))

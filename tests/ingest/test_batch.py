@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES
-from recsys_batch.errors import LandingError, MappingError
+from recsys_batch.errors import ContractError, LandingError, MappingError
 from recsys_batch.features.entities import users
 from recsys_batch.features.interactions import interactions
 from recsys_batch.features.parts import Part
@@ -499,3 +499,33 @@ def test_empty_files_are_taken_without_a_row(spark: SparkSession, tmp_path: Path
     made = Shop(spark, tmp_path)
     assert made.take({"1.csv": b""})["events"] == Conservation(1, 0, 0, 0, 0)
     assert made.take()["events"] == Conservation()
+
+
+def test_too_many_bad_lines_stop_the_run_and_nothing_is_lost(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    made = Shop(spark, tmp_path, shop(limits={"max_quarantined_share": 0.25}))
+    good = [f"2026-01-02,u,i{n},1\n" for n in range(15)]
+    bad = ["2026-01-02,u,,1\n", "2026-01-02,u,a,many\n", "never,u,a,1\n", "never,u,a,1\n"]
+    head = "ts,u,i,q\n"
+    few = made.take({"1.csv": "".join([head, *bad])})["events"]  # too few to tell
+    assert few.quarantined == 4
+    edge = made.take({"2.csv": "".join([head, *good, *bad, bad[0]])})["events"]
+    assert (edge.landed, edge.quarantined) == (20, 5)
+    tables = ("events", "quarantine", "raw_events", "batches", "schemas")
+    before = made.digests(*tables)
+    made.land({"3.csv": "".join([head, *(line.replace("u", "v") for line in good), *bad, *bad])})
+    with pytest.raises(ContractError) as caught:
+        made.take()
+    told = [line.strip() for line in str(caught.value).splitlines()]
+    assert (
+        "8 of 23 lines would be quarantined, more than limits.max_quarantined_share of" in told[0]
+    )
+    assert told[1:4] == [
+        "4 bad_time, first 3.csv, line 19",
+        "2 bad_quantity, first 3.csv, line 18",
+        "2 missing_item, first 3.csv, line 17",
+    ]
+    assert made.digests(*tables) == before
+    made.dataset = shop()
+    assert made.take()["events"] == Conservation(1, 23, 15, 8, 0)
