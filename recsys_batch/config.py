@@ -341,6 +341,11 @@ class ConsentMapping(FileFormat):
     fields: dict[str, str] = Field(
         description="user_id, granted, stated_at, purpose -> column or SQL expression."
     )
+    other_purposes: tuple[str, ...] = Field(
+        (),
+        description="Purposes that are none of ours: their lines are quarantined, and any other "
+        "that is unknown stops the run.",
+    )
 
     @field_validator("fields")
     @classmethod

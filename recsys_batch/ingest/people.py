@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 ALL = "all"
+_BRITISH, _OURS = "isation", "ization"  # both are written
 _PROFILES = contract("profiles").table
 _CONSENTS = contract("consents").table
 
@@ -70,7 +71,7 @@ def classify_consents(
     with forgiving(parsed.sparkSession):
         field = mapped(parsed, mapping.fields, where=where)
         named = F.lower(field.get(c.PURPOSE, F.lit(None).cast("string")))
-        purpose = F.replace(named, F.lit("isation"), F.lit("ization"))  # both are written
+        purpose = F.replace(named, F.lit(_BRITISH), F.lit(_OURS))
         typed = parsed.select(
             *landed_columns(),
             *_user(field["user_id"], key),
@@ -83,6 +84,11 @@ def classify_consents(
         content_key(_CONSENTS).alias(c.EVENT_ID),
         *(c.USER_KEY, c.KEY_ID, c.PURPOSE, c.GRANTED, c.STATED_AT),
     )
+
+
+def one_spelling(purpose: str) -> str:
+    """A purpose's name as lines are read: in small letters, and one of two spellings."""
+    return purpose.strip().lower().replace(_BRITISH, _OURS)
 
 
 def _user(user_id: Column, key: PseudonymKey) -> tuple[Column, Column]:
