@@ -378,6 +378,10 @@ class Limits(_Settings):
     max_value: Positive | None = Field(
         1e9, description="Records of a greater value, either way, are quarantined."
     )
+    max_line_bytes: Annotated[int, Field(ge=1)] | None = Field(
+        1 << 20,
+        description="Longer lines (bytes of UTF-8) are quarantined, and their beginning is kept.",
+    )
     max_quarantined_share: Fraction | None = Field(
         None,
         description="A batch of 20 lines or more of which more are quarantined stops the run.",

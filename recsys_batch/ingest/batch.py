@@ -165,7 +165,8 @@ def take(
         return Conservation()
     seq = 1 + max((row[c.BATCH_SEQ] for row in done), default=0)
     filled = [file for file in files if file.pieces]
-    raw = raw_lines(lake.spark, filled, source.mapping) if filled else None
+    longest = dataset.limits.max_line_bytes
+    raw = raw_lines(lake.spark, filled, source.mapping, longest=longest) if filled else None
     before = history(lake.home, source.name, source.mapping.version)
     groups, kinds = ({}, {}) if raw is None else _by_columns(filled, raw, source, before)
     watch = Watch(

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.config import ConsentMapping, Dataset, ProfileMapping
 from recsys_batch.contracts.rules import CONSENT_RULES, PROFILE_RULES, with_verdict
-from recsys_batch.ingest.classify import STATED, content_key, place_and_verdict, read_values, small
+from recsys_batch.ingest.classify import (
+    STATED,
+    content_key,
+    limits_of,
+    place_and_verdict,
+    read_values,
+    small,
+)
 from recsys_batch.ingest.parse import forgiving, landed_columns, mapped
 from recsys_batch.ingest.pseudonyms import PseudonymKey
 from recsys_batch.odcs.load import contract
@@ -45,6 +52,7 @@ def classify_profiles(
             *_user(field["user_id"], key),
             *read_values(field, _PROFILES, zone=dataset.time_zone),
             latest_time.alias("latest_time"),
+            *limits_of(dataset),
         )
     return with_verdict(typed, PROFILE_RULES).select(
         *place_and_verdict(),
@@ -78,6 +86,7 @@ def classify_consents(
             F.coalesce(purpose, F.lit(ALL)).alias(c.PURPOSE),
             *read_values(field, _CONSENTS, zone=dataset.time_zone, but={c.PURPOSE}),
             latest_time.alias("latest_time"),
+            *limits_of(dataset),
         )
     return with_verdict(typed, CONSENT_RULES).select(
         *place_and_verdict(),

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_batch import columns as c
 from recsys_batch.config import Dataset
+from recsys_batch.contracts.rules import OVERSIZED
 from recsys_batch.ingest.batch import (
     Source,
     append_accepted,
@@ -126,7 +127,7 @@ def replay(
 
 
 def quarantined(lake: Lake, source: Source, reasons: Sequence[str]) -> DataFrame:
-    """Lines of a source that lie in quarantine after all batches: file, line, batch_seq, was.
+    """Whole lines of a source in quarantine after all batches: file, line, batch_seq, was.
 
     `batch_seq` is the batch that landed the line.
     """
@@ -138,6 +139,7 @@ def quarantined(lake: Lake, source: Source, reasons: Sequence[str]) -> DataFrame
         .groupBy(c.FILE, c.LINE)
         .agg(F.min(c.BATCH_SEQ).alias(c.BATCH_SEQ), verdict.alias("verdict"))
         .where(F.col(f"verdict.{FATE}") == "quarantined")
+        .where(F.col(f"verdict.{c.REASON}") != OVERSIZED)  # bronze has no more than its beginning
         .select(c.FILE, c.LINE, c.BATCH_SEQ, F.col(f"verdict.{c.REASON}").alias(_WAS))
     )
     return latest.where(F.col(_WAS).isin(list(reasons))) if reasons else latest
