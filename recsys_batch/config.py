@@ -344,6 +344,11 @@ class ConsentMapping(FileFormat):
     fields: dict[str, str] = Field(
         description="user_id, granted, stated_at, purpose -> column or SQL expression."
     )
+    other_purposes: tuple[str, ...] = Field(
+        (),
+        description="Purposes that are none of ours: their lines are quarantined, and any other "
+        "that is unknown stops the run.",
+    )
 
     @field_validator("fields")
     @classmethod
@@ -375,6 +380,14 @@ class Limits(_Settings):
     max_price: Positive | None = Field(1e7, description="Dearer records are quarantined.")
     max_value: Positive | None = Field(
         1e9, description="Records of a greater value, either way, are quarantined."
+    )
+    max_line_bytes: Annotated[int, Field(ge=1)] | None = Field(
+        1 << 20,
+        description="Longer lines (bytes of UTF-8) are quarantined, and their beginning is kept.",
+    )
+    max_quarantined_share: Fraction | None = Field(
+        None,
+        description="A batch of 20 lines or more of which more are quarantined stops the run.",
     )
     max_events_per_day: Annotated[int, Field(ge=1)] | None = Field(
         10_000, description="A user with more events on a UTC day is a suspect that day."

@@ -40,7 +40,13 @@ class Rule:
     detail: str
 
 
+OVERSIZED = "oversized"
 MALFORMED = (
+    Rule(
+        OVERSIZED,
+        "octet_length(record) > max_line_bytes",
+        "concat('the line has more bytes than limits.max_line_bytes of ', max_line_bytes)",
+    ),
     Rule("not_utf8", "NOT valid_text", "'the line is not valid in the declared encoding'"),
     Rule("malformed", "malformed", "'the line is not one whole record of its file'"),
 )

@@ -47,6 +47,7 @@ from recsys_batch.ingest.conservation import (
     Conservation,
     Counts,
     count_fates,
+    refuse_flood,
     require_all,
     total,
 )
@@ -145,7 +146,8 @@ def take(
     Raises
     ------
     ContractError
-        The files differ from those before in a way that breaks the mapping; nothing was taken.
+        The files differ from those before in a way that breaks the mapping, or too many of their
+        lines would be quarantined; nothing was taken.
     LandingError, MappingError
         Files or mapping are at fault; nothing was taken.
     LakeError
@@ -163,7 +165,8 @@ def take(
         return Conservation()
     seq = 1 + max((row[c.BATCH_SEQ] for row in done), default=0)
     filled = [file for file in files if file.pieces]
-    raw = raw_lines(lake.spark, filled, source.mapping) if filled else None
+    longest = dataset.limits.max_line_bytes
+    raw = raw_lines(lake.spark, filled, source.mapping, longest=longest) if filled else None
     before = history(lake.home, source.name, source.mapping.version)
     groups, kinds = ({}, {}) if raw is None else _by_columns(filled, raw, source, before)
     watch = Watch(
@@ -238,26 +241,28 @@ def _by_columns(
     JSON files are one group, with the keys that any of them has or that a batch before had.
     """
     groups: dict[tuple[str, ...], list[LandingFile]] = {}
+    kinds: dict[str, dict[str, int]] = {}
     mapping = source.mapping
     if mapping.format == "jsonl":
         files = list(files)
-        found = json_types(raw)
-        if not found:
+        types = json_types(raw)
+        if not types:
             raise LandingError(
                 "no line is a JSON object",
                 where=", ".join(str(file.path) for file in files[:3]),
                 fix="land one JSON object a line, or correct `format` in the dataset's YAML",
             )
-        kinds: dict[str, dict[str, int]] = {}
-        for name, types in found.items():
+        for name, counts in types.items():
             same = kinds.setdefault(name.lower(), {})
-            for kind, values in types.items():
+            for kind, values in counts.items():
                 same[kind] = same.get(kind, 0) + values
         known = [] if before is None else [name for name in before.columns if name not in kinds]
-        return {(*found, *mapping.columns, *known): files}, kinds
+        return {(*types, *mapping.columns, *known): files}, kinds
     for file in files:
         groups.setdefault(_columns(file, mapping), []).append(file)
-    return groups, dict(declared(each, mapping.format) for names in groups for each in names)
+    for name, found in (declared(each, mapping.format) for names in groups for each in names):
+        kinds.setdefault(name, {}).update(found)
+    return groups, kinds
 
 
 def _columns(file: LandingFile, mapping: FileFormat) -> tuple[str, ...]:
@@ -352,6 +357,12 @@ def _store(
     fated = fated_lines(lake, source, classified, done=done)
     watch.check(fated)
     counts = count_fates(fated, time=source.time)
+    refuse_flood(
+        fated,
+        total(counts, files=len(counts)),
+        limit=dataset.limits.max_quarantined_share,
+        where=f"{lake.home}, source {source.name}",
+    )
     append_accepted(lake, source, seq, fated)
     if any(count.quarantined for count in counts.values()):
         bad = fated.where(F.col(FATE) == "quarantined").withColumn(c.BATCH_SEQ, F.lit(seq))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import Dataset, EventMapping, ItemMapping
-from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES, with_verdict
+from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES, OVERSIZED, with_verdict
 from recsys_batch.ingest.parse import forgiving, landed_columns, mapped
 from recsys_batch.ingest.pseudonyms import PseudonymKey
 from recsys_batch.ingest.values import instant, labels, number
@@ -18,6 +18,7 @@ from recsys_batch.odcs.model import SchemaObject
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+_BEGIN = 1000  # bytes kept in quarantine of a line that is too long
 _FEW = 500_000  # rows that are sent to all tasks
 FATE = "fate"  # accepted, quarantined or duplicate
 
@@ -76,7 +77,7 @@ def classify_events(
             ),
             *(consent.try_cast("boolean").alias(name) for name in STATED),
             F.lit(latest_time).cast("timestamp").alias("latest_time"),
-            *_limits(dataset),
+            *limits_of(dataset),
         )
     made = {c.EVENT_ID, c.KEY_ID, c.EVENT_DATE}
     return with_verdict(typed, EVENT_RULES).select(
@@ -98,7 +99,7 @@ def classify_items(
         typed = parsed.select(
             *landed_columns(),
             *read_values(field, _ITEMS, zone=dataset.time_zone),
-            *_limits(dataset),
+            *limits_of(dataset),
         )
     return with_verdict(typed, ITEM_RULES).select(
         *place_and_verdict(),
@@ -142,20 +143,26 @@ def read_values(
 
 
 def place_and_verdict() -> tuple[str | Column, ...]:
-    """File, line, record, reason and detail of a judged line."""
+    """File, line, record (of one too long its beginning), reason and detail of a judged line."""
     from pyspark.sql import functions as F
 
-    return (c.FILE, c.LINE, F.make_valid_utf8(c.RECORD).alias(c.RECORD), c.REASON, c.DETAIL)
+    size = F.least(F.lit(_BEGIN), F.col("max_line_bytes").cast("int"))
+    begin = F.substring(F.col(c.RECORD).cast("binary"), F.lit(1), size).cast("string")
+    record = F.when(F.col(c.REASON).eqNullSafe(OVERSIZED), begin).otherwise(F.col(c.RECORD))
+    return (c.FILE, c.LINE, F.make_valid_utf8(record).alias(c.RECORD), c.REASON, c.DETAIL)
 
 
-def _limits(dataset: Dataset) -> list[Column]:
-    """The data set's greatest quantity, price and value, as the rules name them."""
+def limits_of(dataset: Dataset) -> list[Column]:
+    """The data set's limits on a line and on its quantity, price and value, as rules name them."""
     from pyspark.sql import functions as F
 
     limits = dataset.limits
     return [
-        F.lit(getattr(limits, name)).cast("double").alias(name)
-        for name in ("max_quantity", "max_price", "max_value")
+        F.lit(limits.max_line_bytes).cast("bigint").alias("max_line_bytes"),
+        *(
+            F.lit(getattr(limits, name)).cast("double").alias(name)
+            for name in ("max_quantity", "max_price", "max_value")
+        ),
     ]
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from recsys_batch import columns as c
-from recsys_batch.errors import LakeError
+from recsys_batch.errors import ContractError, LakeError
 from recsys_batch.ingest.classify import FATE
+from recsys_batch.ingest.shapes import LEAST
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -116,6 +117,44 @@ def require_all(counts: Mapping[str, Counts], records: Mapping[str, int], *, whe
                 where=f"{where}, file {file}",
                 fix="run ingest again; the batch is not complete and is taken anew",
             )
+
+
+def refuse_flood(fated: DataFrame, rows: Conservation, *, limit: float | None, where: str) -> None:
+    """Stop at a batch of which too large a share is quarantined; a small one tells nothing.
+
+    Parameters
+    ----------
+    fated
+        The batch's lines, with reason.
+    rows
+        How many they are by fate.
+    limit
+        The greatest share; None sets no limit.
+
+    Raises
+    ------
+    ContractError
+        It is exceeded; the message has a line a reason.
+    """
+    from pyspark.sql import functions as F
+
+    if limit is None or rows.landed < LEAST or rows.quarantined <= limit * rows.landed:
+        return
+    bad = fated.where(F.col(FATE) == "quarantined")
+    place = F.min(F.struct(c.FILE, c.LINE)).alias("first")
+    found = bad.groupBy(c.REASON).agg(F.count(F.lit(1)).alias("lines"), place).collect()
+    told = "".join(
+        f"\n  {row['lines']} {row[c.REASON]}, first {row['first'][c.FILE]}, "
+        f"line {row['first'][c.LINE]}"
+        for row in sorted(found, key=lambda row: (-row["lines"], row[c.REASON]))
+    )
+    raise ContractError(
+        f"{rows.quarantined} of {rows.landed} lines would be quarantined, more than "
+        f"limits.max_quarantined_share of {limit:g}, and nothing was taken:{told}\n",
+        where=where,
+        fix="correct the files or the mapping, or raise the limit in the dataset's YAML; the "
+        "files are taken by the next run",
+    )
 
 
 def standing(batches: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Conservation]:

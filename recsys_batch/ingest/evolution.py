@@ -6,26 +6,22 @@ it was like stays in `schemas`, whether it was accepted or refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
-from recsys_batch.config import EventMapping, SourceMapping
+from recsys_batch.config import ConsentMapping, SourceMapping
 from recsys_batch.errors import ContractError, MappingError
-from recsys_batch.ingest.parse import LANDED, mentions, parse_lines
 from recsys_batch.ingest.schema_ledger import Verdict, record
 from recsys_batch.ingest.shapes import ABSENT, Change, Shape, changes, declared, kinds_text, needs
+from recsys_batch.ingest.unclear import FIX, unclear_statements
+from recsys_batch.ingest.untyped import untyped_values
 from recsys_batch.odcs.load import contract
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_MOST_VALUES = 20  # event types without a rule that are kept of a batch
-_LONGEST = 60  # characters kept of one
-_COMPARED = re.compile(r"(`[^`]+`|\w+)\s*(?:=|<>|!=|\bIN\s*\()\s*'", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,11 @@ class Watch:
             for name, files in sorted(gone.items())
         )
         if missing:
-            self._refuse(Shape(self.columns), missing, error)
+            # Of a file without a header, the others are values of its first line.
+            known = {
+                name: kinds for name, kinds in self.columns.items() if name in self.before.columns
+            }
+            self._refuse(Shape(known), missing, error)
 
     def check(self, lines: DataFrame) -> None:
         """Compare classified lines with what was, and record the outcome.
@@ -100,6 +100,11 @@ class Watch:
         now = self._observe(lines)
         found = () if self.before is None else changes(self.before, now, mapping=self.mapping)
         breaking = tuple(each for each in found if each.breaking)
+        if isinstance(self.mapping, ConsentMapping):
+            unclear = unclear_statements(lines, self.mapping)
+            if unclear:
+                self._record("refused", now, unclear)
+                raise self._stop("statements of consent cannot be understood", unclear, fix=FIX)
         if breaking:
             self._refuse(now, breaking, None)
         for each in found:
@@ -119,56 +124,31 @@ class Watch:
         read, unread = row[1 : len(reasons) + 1], row[len(reasons) + 1 :]
         fields = dict(zip(reasons, zip(read, unread, strict=True), strict=True))
         untyped = fields.get(c.EVENT_TYPE, (0, 0))[1]
-        values = self._untyped_values(lines, reasons[c.EVENT_TYPE]) if untyped else {}
+        values: dict[tuple[str, str], int] = {}
+        if untyped:
+            odd = lines.where(F.col(c.REASON).isin(*reasons[c.EVENT_TYPE]))
+            odd = odd.select(c.FILE, c.LINE, c.RECORD)
+            values = untyped_values(odd, self.groups, self.mapping)
         return Shape(self.columns, fields, values, row[0])
-
-    def _untyped_values(self, lines: DataFrame, codes: Sequence[str]) -> dict[tuple[str, str], int]:
-        """Values of the event type's columns in lines that no rule takes; the commonest."""
-        from pyspark.sql import functions as F
-
-        untyped = lines.where(F.col(c.REASON).isin(*codes)).select(c.FILE, c.LINE, c.RECORD)
-        found: DataFrame | None = None
-        for names, files in self.groups.items():
-            columns = _enumerations(self.mapping, names)
-            if not columns:
-                continue
-            part = parse_lines(untyped.where(F.col(c.FILE).isin(*files)), self.mapping, names)
-            spelled = {each.lower(): each for each in part.columns if each != LANDED}
-            pairs = F.array(
-                *(
-                    F.struct(
-                        F.lit(column).alias("name"),
-                        F.substring(
-                            F.coalesce(F.trim(F.col(f"`{spelled[column]}`")), F.lit("")),
-                            1,
-                            _LONGEST,
-                        ).alias("value"),
-                    )
-                    for column in columns
-                )
-            )
-            each = part.select(F.explode(pairs).alias("pair")).select("pair.name", "pair.value")
-            found = each if found is None else found.unionByName(each)
-        if found is None:
-            return {}
-        counted = found.groupBy("name", "value").agg(F.count(F.lit(1)).alias("rows"))
-        most = counted.orderBy(F.desc("rows"), "name", "value").limit(_MOST_VALUES)
-        return {
-            (row["name"], row["value"]): row["rows"]
-            for row in most.collect()
-            if not _is_ruled(self.mapping, row["value"])
-        }
 
     def _refuse(self, now: Shape, breaking: tuple[Change, ...], error: MappingError | None) -> None:
         self._record("refused", now, breaking)
+        fix = (
+            f"correct the files or the mapping; if they are meant to be so from now on, set "
+            f"`{self.source}.version: {self.mapping.version + 1}` in the dataset's YAML"
+        )
+        before = f"\n(before: batches of version {self.mapping.version})"
+        raise self._stop("the files are not as they were", breaking, before, fix=fix) from error
+
+    def _stop(
+        self, what: str, breaking: tuple[Change, ...], note: str = "", *, fix: str
+    ) -> ContractError:
         diff = "".join(f"\n  {each}" for each in breaking)
-        raise ContractError(
-            f"the files are not as they were, and nothing was taken:{diff}\n"
-            f"(before: batches of version {self.mapping.version})",
+        return ContractError(
+            f"{what}, and nothing was taken:{diff}{note}",
             where=f"{self.home}, source {self.source}",
-            fix=f"correct the files or the mapping; if they are meant to be so from now on, set "
-            f"`{self.source}.version: {self.mapping.version + 1}` in the dataset's YAML",
-        ) from error
+            fix=fix,
+        )
 
     def _record(self, verdict: Verdict, now: Shape, found: tuple[Change, ...]) -> None:
         record(
@@ -195,25 +175,6 @@ def _reasons(source: str, mapping: SourceMapping) -> dict[str, list[str]]:
         if not key.startswith("fields.") or key.removeprefix("fields.") in mapping.fields:
             found.setdefault(rule.column, []).append(check.name)
     return found
-
-
-def _is_ruled(mapping: SourceMapping, value: str) -> bool:
-    """Whether a rule of types names the value, so that something else kept the line from it."""
-    return isinstance(mapping, EventMapping) and any(
-        f"'{value}'" in rule.when for rule in mapping.types
-    )
-
-
-def _enumerations(mapping: SourceMapping, names: Sequence[str]) -> list[str]:
-    """Columns, in small letters, that the rules of types compare with words; never the user's."""
-    if not isinstance(mapping, EventMapping):
-        return []
-    compared = {
-        found.strip("`").lower() for rule in mapping.types for found in _COMPARED.findall(rule.when)
-    }
-    user = mapping.fields.get("user_id", "")
-    there = _names(names, mapping)
-    return sorted(each for each in compared & there if not mentions(user, each))
 
 
 def _names(columns: Sequence[str], mapping: SourceMapping) -> set[str]:

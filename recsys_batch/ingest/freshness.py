@@ -46,14 +46,15 @@ def source_ages(
     list of dict
         A row of `freshness` a source, without the run.
     """
-    batches, until = list(batches), dt.datetime.combine(day, dt.time(), dt.UTC) + _DAY
+    seen = [row for row in batches if row[c.BATCH_SEQ] <= horizon]
+    until = dt.datetime.combine(day, dt.time(), dt.UTC) + _DAY
     newest = newest_times(home, last_day=day, horizon=horizon)
     return [
         judged_age(
             source.name,
             until=until,
             newest=newest[source.table],
-            landed=max((row[c.TAKEN_AT] for row in landings(batches, source.name)), default=None),
+            landed=max((row[c.TAKEN_AT] for row in landings(seen, source.name)), default=None),
             limits=dataset.freshness.get(source.name, Freshness()),
         )
         for source in sources(dataset)

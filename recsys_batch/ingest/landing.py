@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ from recsys_batch.errors import LandingError
 from recsys_batch.ingest import parquet
 from recsys_batch.ingest.lines import (
     BLOCK,
+    HELD,
+    LineBlocks,
     LineForm,
     Piece,
     codec_of,
-    line_blocks,
     survey,
     text_stream,
 )
@@ -229,7 +230,7 @@ def _described(name: str, path: Path | S3Object, source: FileFormat) -> LandingF
                 columns = _spark_columns(schema, path)
         else:
             digesting = _Digesting(handle)
-            blocks = line_blocks(text_stream(digesting, name))
+            blocks = LineBlocks(text_stream(digesting, name), longest=HELD)
             pieces = survey(blocks, line_form(source), divide=codec_of(name) is None)
             while digesting.read(BLOCK):
                 pass  # what follows the end of the compressed text
@@ -243,7 +244,7 @@ def _whole_lines(
     """The whole lines that a growing file has beyond what was taken of it."""
     sha, size = hashlib.sha256(), 0
 
-    def whole(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    def whole(blocks: Iterable[bytes]) -> Iterator[bytes]:
         nonlocal size
         for block in blocks:
             if block.endswith(b"\n"):
@@ -253,7 +254,7 @@ def _whole_lines(
 
     with _readable(path), path.open("rb") as handle:
         line, last = 1, b"\n"
-        for block in line_blocks(handle, taken.size):
+        for block in LineBlocks(handle, taken.size):
             sha.update(block)
             size += len(block)
             line, last = line + block.count(b"\n"), block[-1:]
@@ -261,7 +262,7 @@ def _whole_lines(
             while block := handle.read(BLOCK):
                 sha.update(block)
             raise _changed(path, taken.digest, sha.hexdigest())
-        pieces = survey(whole(line_blocks(handle)), line_form(source), start=size, line=line)
+        pieces = survey(whole(LineBlocks(handle)), line_form(source), start=size, line=line)
     if size == taken.size:
         return None
     if last != b"\n":

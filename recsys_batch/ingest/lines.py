@@ -16,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 BLOCK = 1 << 22  # bytes read at a time
+HELD = 1 << 22  # bytes held of a line that is longer than a record may be
 PIECE = 1 << 24  # bytes of a piece, and of what one task reads
 _BOM = codecs.BOM_UTF8
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
@@ -69,7 +70,7 @@ def text_stream(handle: Any, name: str) -> Any:
     return handle if codec is None else pa.CompressedInputStream(pa.PythonFile(handle, "r"), codec)
 
 
-def line_blocks(stream: Any, length: int | None = None) -> Iterator[bytes]:
+class LineBlocks:
     """Blocks of whole lines: each but the last ends with a line feed.
 
     Parameters
@@ -78,18 +79,40 @@ def line_blocks(stream: Any, length: int | None = None) -> Iterator[bytes]:
         Anything with ``read(bytes)``.
     length
         Bytes to read; None reads to the end.
+    longest
+        Bytes that are held of a line that is not yet at its end; what follows them may be missing
+        from its block. None holds all.
+
+    Attributes
+    ----------
+    passed
+        Bytes of the blocks so far, with those that are missing.
     """
-    parts: list[bytes] = []
-    while block := stream.read(BLOCK if length is None else min(BLOCK, length)):
-        length = None if length is None else length - len(block)
-        cut = block.rfind(b"\n") + 1
-        if cut:
-            yield b"".join([*parts, block[:cut]])
-            parts = []
-        if cut < len(block):
-            parts.append(block[cut:])
-    if parts:
-        yield b"".join(parts)
+
+    def __init__(self, stream: Any, length: int | None = None, *, longest: int | None = None):
+        self._stream, self._length, self._longest = stream, length, longest
+        self.passed = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        parts: list[bytes] = []
+        held = read = 0
+        while block := self._stream.read(self._most(read)):
+            cut = block.rfind(b"\n") + 1
+            if cut:
+                self.passed = read + cut
+                yield b"".join([*parts, block[:cut]])
+                parts, held = [], 0
+            read += len(block)
+            left = None if self._longest is None else max(0, self._longest - held)
+            if rest := block[cut:][:left]:
+                parts.append(rest)
+                held += len(rest)
+        self.passed = read
+        if parts:
+            yield b"".join(parts)
+
+    def _most(self, read: int) -> int:
+        return BLOCK if self._length is None else min(BLOCK, self._length - read)
 
 
 @dataclass(frozen=True)
@@ -102,7 +125,7 @@ class _Cut:
     lines: int
 
 
-def _cut(block: bytes, line: int, form: LineForm) -> _Cut:
+def _cut(block: bytes, line: int, form: LineForm, longest: int | None = None) -> _Cut:
     data = np.frombuffer(block, np.uint8)
     ends = np.flatnonzero(data == ord("\n"))
     if not block.endswith(b"\n"):
@@ -118,11 +141,19 @@ def _cut(block: bytes, line: int, form: LineForm) -> _Cut:
     if line == 1 and form.header:
         filled[0] = False
     kept = np.flatnonzero(filled)
-    return _Cut(kept + line, starts[kept], ends[kept], lines)
+    starts, ends = starts[kept], ends[kept]
+    if longest is not None:
+        ends = np.minimum(ends, starts + longest)
+    return _Cut(kept + line, starts, ends, lines)
 
 
 def survey(
-    blocks: Iterator[bytes], form: LineForm, *, start: int = 0, line: int = 1, divide: bool = True
+    blocks: LineBlocks | Iterator[bytes],
+    form: LineForm,
+    *,
+    start: int = 0,
+    line: int = 1,
+    divide: bool = True,
 ) -> tuple[Piece, ...]:
     """Count the records of blocks of whole lines and divide them into pieces.
 
@@ -139,7 +170,7 @@ def survey(
         cut = _cut(block, line, form)
         records += len(cut.numbers)
         line += cut.lines
-        at += len(block)
+        at = start + blocks.passed if isinstance(blocks, LineBlocks) else at + len(block)
         if divide and at - begun >= PIECE:
             pieces.append(Piece(begun, at, first, records))
             first, begun, records = line, at, 0
@@ -149,21 +180,31 @@ def survey(
 
 
 def read_records(
-    stream: Any, name: str, piece: Piece, form: LineForm
+    stream: Any, name: str, piece: Piece, form: LineForm, *, longest: int | None = None
 ) -> Iterator[tuple[pa.Array, pa.Array]]:
     """Line numbers (int64) and records (binary) of a piece, a block at a time.
 
     Bytes that the encoding does not know make a record that is not valid UTF-8.
+
+    Parameters
+    ----------
+    longest
+        Bytes of UTF-8 that are kept of a record; None keeps all.
     """
+    of_bytes = longest if form.is_utf8 else None
+    held = None if longest is None else max(longest, HELD)
     plain = codec_of(name) is None
     if plain:
         stream.seek(piece.start)
     line = piece.line
-    for block in line_blocks(stream, piece.end - piece.start if plain else None):
-        cut = _cut(block, line, form)
+    length = piece.end - piece.start if plain else None
+    for block in LineBlocks(stream, length, longest=held):
+        cut = _cut(block, line, form, of_bytes)
         line += cut.lines
         if len(cut.numbers):
-            texts = _as_they_are(block, cut) if form.is_utf8 else _transcoded(block, cut, form)
+            texts = (
+                _as_they_are(block, cut) if form.is_utf8 else _transcoded(block, cut, form, longest)
+            )
             # Not `pa.array`, which imports pandas: a second of every new worker.
             numbers = [None, pa.py_buffer(np.ascontiguousarray(cut.numbers))]
             yield pa.Array.from_buffers(pa.int64(), len(cut.numbers), numbers), texts
@@ -185,11 +226,13 @@ def _as_they_are(block: bytes, cut: _Cut) -> pa.Array:
     )
 
 
-def _transcoded(block: bytes, cut: _Cut, form: LineForm) -> pa.Array:
+def _transcoded(block: bytes, cut: _Cut, form: LineForm, longest: int | None) -> pa.Array:
     texts = [
         block[start:end].decode(form.encoding, "surrogateescape")
         for start, end in zip(cut.starts, cut.ends, strict=True)
     ]
     if cut.numbers[0] == 1:
         texts[0] = texts[0].lstrip("\ufeff")
-    return pa.array([text.encode("utf-8", "surrogatepass") for text in texts], pa.binary())
+    return pa.array(
+        [text.encode("utf-8", "surrogatepass")[:longest] for text in texts], pa.binary()
+    )

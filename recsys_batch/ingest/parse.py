@@ -23,6 +23,7 @@ MALFORMED = "malformed"
 VALID_TEXT = "valid_text"
 # What is known of the line itself; one struct, so that a source may name its columns as it likes.
 LANDED = "_landed"
+BROKEN = "_broken"  # what the CSV parser calls a record that does not fit
 # JSON type to the beginning of Spark's name of a value of it
 _JSON_TYPES = {
     "text": "STRING",
@@ -48,7 +49,7 @@ def parse_csv(raw: DataFrame, source: FileFormat, names: Sequence[str]) -> DataF
         "quote": '"',
         "escape": '"',
         "mode": "PERMISSIVE",
-        "columnNameOfCorruptRecord": "_broken",
+        "columnNameOfCorruptRecord": BROKEN,
         "maxCharsPerColumn": "-1",
     }
     record = F.col(c.RECORD)
@@ -57,11 +58,11 @@ def parse_csv(raw: DataFrame, source: FileFormat, names: Sequence[str]) -> DataF
     opened = single.rlike(rf'(^|{re.escape(source.delimiter)})"[^"]*+$')
     unclosed = (_count(record, '"') % 2 == 1) & opened
     parsed = raw.withColumn(
-        "_row", F.from_csv(F.when(few, record), f"{schema}, _broken STRING", options)
+        "_row", F.from_csv(F.when(few, record), f"{schema}, {BROKEN} STRING", options)
     )
     row = F.col("_row")
     return parsed.select(
-        _landed(row.isNull() | F.col("_row._broken").isNotNull() | ~few | unclosed),
+        _landed(row.isNull() | F.col(f"_row.{BROKEN}").isNotNull() | ~few | unclosed),
         *(F.col(f"_row.{_quoted(name)}").alias(name) for name in names),
     )
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.config import ConsentMapping, Dataset, ProfileMapping
 from recsys_batch.contracts.rules import CONSENT_RULES, PROFILE_RULES, with_verdict
-from recsys_batch.ingest.classify import STATED, content_key, place_and_verdict, read_values, small
+from recsys_batch.ingest.classify import (
+    STATED,
+    content_key,
+    limits_of,
+    place_and_verdict,
+    read_values,
+    small,
+)
 from recsys_batch.ingest.parse import forgiving, landed_columns, mapped
 from recsys_batch.ingest.pseudonyms import PseudonymKey
 from recsys_batch.odcs.load import contract
@@ -16,6 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 ALL = "all"
+_BRITISH, _OURS = "isation", "ization"  # both are written
 _PROFILES = contract("profiles").table
 _CONSENTS = contract("consents").table
 
@@ -44,6 +52,7 @@ def classify_profiles(
             *_user(field["user_id"], key),
             *read_values(field, _PROFILES, zone=dataset.time_zone),
             latest_time.alias("latest_time"),
+            *limits_of(dataset),
         )
     return with_verdict(typed, PROFILE_RULES).select(
         *place_and_verdict(),
@@ -70,19 +79,25 @@ def classify_consents(
     with forgiving(parsed.sparkSession):
         field = mapped(parsed, mapping.fields, where=where)
         named = F.lower(field.get(c.PURPOSE, F.lit(None).cast("string")))
-        purpose = F.replace(named, F.lit("isation"), F.lit("ization"))  # both are written
+        purpose = F.replace(named, F.lit(_BRITISH), F.lit(_OURS))
         typed = parsed.select(
             *landed_columns(),
             *_user(field["user_id"], key),
             F.coalesce(purpose, F.lit(ALL)).alias(c.PURPOSE),
             *read_values(field, _CONSENTS, zone=dataset.time_zone, but={c.PURPOSE}),
             latest_time.alias("latest_time"),
+            *limits_of(dataset),
         )
     return with_verdict(typed, CONSENT_RULES).select(
         *place_and_verdict(),
         content_key(_CONSENTS).alias(c.EVENT_ID),
         *(c.USER_KEY, c.KEY_ID, c.PURPOSE, c.GRANTED, c.STATED_AT),
     )
+
+
+def one_spelling(purpose: str) -> str:
+    """A purpose's name as lines are read: in small letters, and one of two spellings."""
+    return purpose.strip().lower().replace(_BRITISH, _OURS)
 
 
 def _user(user_id: Column, key: PseudonymKey) -> tuple[Column, Column]:

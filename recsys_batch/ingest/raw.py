@@ -13,7 +13,7 @@ from recsys_batch.ingest.objects import S3Object
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from recsys_batch.config import FileFormat
     from recsys_batch.ingest.landing import LandingFile
@@ -27,7 +27,13 @@ JSON_TIMES = {
 }
 
 
-def raw_lines(spark: SparkSession, files: Sequence[LandingFile], source: FileFormat) -> DataFrame:
+def raw_lines(
+    spark: SparkSession,
+    files: Sequence[LandingFile],
+    source: FileFormat,
+    *,
+    longest: int | None = None,
+) -> DataFrame:
     """Records of landing files: file, line, record.
 
     Tasks read the pieces that `landing.new_files` found, each from its first byte: no splits to
@@ -41,6 +47,9 @@ def raw_lines(spark: SparkSession, files: Sequence[LandingFile], source: FileFor
         At least one that has records.
     source
         Its format says whether line 1 is a header, and the encoding.
+    longest
+        Bytes that a record may have. Of a longer one so many and one more are kept, which shows
+        that it is; None keeps all.
     """
     from pyspark.sql import functions as F
 
@@ -52,16 +61,26 @@ def raw_lines(spark: SparkSession, files: Sequence[LandingFile], source: FileFor
             groups.setdefault(file.columns, []).append(file)
         text = F.to_json("record", JSON_TIMES).alias(c.RECORD)
         frames = [
-            _read(spark, same, None, f"STRUCT<{_members(names)}>").select(c.FILE, c.LINE, text)
+            _read(spark, same, None, f"STRUCT<{_members(names)}>", None).select(
+                c.FILE, c.LINE, text
+            )
             for names, same in groups.items()
         ]
         whole = frames[0]
         for each in frames[1:]:
             whole = whole.unionAll(each)
-        return whole
-    return _read(spark, files, line_form(source), "BINARY").select(
+        return whole if longest is None else whole.withColumn(c.RECORD, _begin(longest + 1))
+    kept = None if longest is None else longest + 1
+    return _read(spark, files, line_form(source), "BINARY", kept).select(
         c.FILE, c.LINE, F.col("record").cast("string").alias(c.RECORD)
     )
+
+
+def _begin(size: int) -> Column:
+    """So many bytes of a record."""
+    from pyspark.sql import functions as F
+
+    return F.substring(F.col(c.RECORD).cast("binary"), 1, size).cast("string")
 
 
 def _members(names: Sequence[str]) -> str:
@@ -69,7 +88,11 @@ def _members(names: Sequence[str]) -> str:
 
 
 def _read(
-    spark: SparkSession, files: Sequence[LandingFile], form: LineForm | None, kind: str
+    spark: SparkSession,
+    files: Sequence[LandingFile],
+    form: LineForm | None,
+    kind: str,
+    longest: int | None,
 ) -> DataFrame:
     tasks = _tasks(files)
 
@@ -83,7 +106,9 @@ def _read(
                         found = (
                             parquet.read_rows(handle, piece)
                             if form is None
-                            else read_records(text_stream(handle, name), name, piece, form)
+                            else read_records(
+                                *(text_stream(handle, name), name, piece, form), longest=longest
+                            )
                         )
                         for numbers, records in found:
                             names = pa.repeat(name, len(numbers))

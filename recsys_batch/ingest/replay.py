@@ -10,6 +10,7 @@ it is wiped by the next batch, and the lines lie in quarantine as before.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import chain
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_batch import columns as c
 from recsys_batch.config import Dataset
+from recsys_batch.contracts.rules import OVERSIZED
 from recsys_batch.ingest.batch import (
     Source,
     append_accepted,
@@ -38,8 +40,9 @@ from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.store import Lake
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, Row
 
+Begun = tuple[int, dt.datetime]  # a line's number, and an instant
 _WAS = "was"  # the reason that held until now
 
 
@@ -58,7 +61,7 @@ def replay(
     ----------
     now
         Instant of the replay. Whether an event lies in the future is judged by the instant at
-        which its file landed, so that waiting makes no event good.
+        which its line landed, so that waiting makes no event good.
     reasons
         Only lines with one of these; all, where there are none.
 
@@ -82,12 +85,16 @@ def replay(
     done = read_rows(lake.home, "batches", status="complete")
     landed = {row[c.FILE]: row for row in landings(done, source.name)}
     standing = quarantined(lake, source, reasons).localCheckpoint()
-    taken = {row[0]: row[1] for row in standing.groupBy(c.FILE).count().collect()}
+    of_each = standing.groupBy(c.FILE, c.BATCH_SEQ)
+    parts = of_each.agg(F.count(c.LINE).alias("lines"), F.min(c.LINE).alias("first")).collect()
+    taken = Counter[str]()
+    for part in parts:
+        taken[part[c.FILE]] += part["lines"]
     if not taken:
         return Conservation()
     groups = files_by_columns({file: landed[file] for file in sorted(taken)}, source)
     raw = _raw(lake, source, standing)
-    classified = _classified(raw, source, groups, landed, dataset=dataset, key=key)
+    classified = _classified(raw, source, groups, _begun(parts, done), dataset=dataset, key=key)
     files = [
         LandingFile(file, Path(file), landed[file][c.FILE_DIGEST], landed[file]["bytes"])
         for file in sorted(taken)
@@ -120,7 +127,7 @@ def replay(
 
 
 def quarantined(lake: Lake, source: Source, reasons: Sequence[str]) -> DataFrame:
-    """Lines of a source that lie in quarantine after all batches: file, line, batch_seq, was.
+    """Whole lines of a source in quarantine after all batches: file, line, batch_seq, was.
 
     `batch_seq` is the batch that landed the line.
     """
@@ -132,6 +139,7 @@ def quarantined(lake: Lake, source: Source, reasons: Sequence[str]) -> DataFrame
         .groupBy(c.FILE, c.LINE)
         .agg(F.min(c.BATCH_SEQ).alias(c.BATCH_SEQ), verdict.alias("verdict"))
         .where(F.col(f"verdict.{FATE}") == "quarantined")
+        .where(F.col(f"verdict.{c.REASON}") != OVERSIZED)  # bronze has no more than its beginning
         .select(c.FILE, c.LINE, c.BATCH_SEQ, F.col(f"verdict.{c.REASON}").alias(_WAS))
     )
     return latest.where(F.col(_WAS).isin(list(reasons))) if reasons else latest
@@ -183,7 +191,7 @@ def _classified(
     raw: DataFrame,
     source: Source,
     groups: Mapping[tuple[str, ...], Sequence[str]],
-    landed: Mapping[str, Mapping[str, Any]],
+    begun: Mapping[str, Sequence[Begun]],
     *,
     dataset: Dataset,
     key: PseudonymKey,
@@ -197,19 +205,36 @@ def _classified(
             *(part, source, names, Path(files[0])),
             dataset=dataset,
             key=key,
-            landed_at=_landed_at({file: landed[file][c.TAKEN_AT] for file in files}),
+            landed_at=_landed_at({file: begun[file] for file in files}),
         )
         made = each if made is None else made.unionByName(each)
     assert made is not None
     return made
 
 
-def _landed_at(instants: Mapping[str, dt.datetime]) -> Column:
-    """When a line's file landed; the files of one batch share the instant."""
+def _begun(parts: Sequence[Row], done: Sequence[Mapping[str, Any]]) -> dict[str, list[Begun]]:
+    """Of each file, where the lines of a batch begin and when it landed; one unless it grew."""
+    landed = {row[c.BATCH_SEQ]: row[c.TAKEN_AT] for row in done}
+    begun: dict[str, list[Begun]] = {}
+    for part in parts:
+        begun.setdefault(part[c.FILE], []).append((part["first"], landed[part[c.BATCH_SEQ]]))
+    return begun
+
+
+def _landed_at(begun: Mapping[str, Sequence[Begun]]) -> Column:
+    """When the batch of a line landed: of those of its file, the last that begins before it."""
     from pyspark.sql import functions as F
 
-    pairs = chain.from_iterable((F.lit(file), F.lit(at)) for file, at in instants.items())
-    return F.element_at(F.create_map(*pairs), F.col(f"{LANDED}.{c.FILE}"))
+    def batch(line: int, at: dt.datetime) -> Column:
+        return F.struct(F.lit(line).cast("bigint").alias("line"), F.lit(at).alias("at"))
+
+    pairs = chain.from_iterable(
+        (F.lit(file), F.array(*(batch(*each) for each in of_file)))
+        for file, of_file in begun.items()
+    )
+    of_line = F.element_at(F.create_map(*pairs), F.col(f"{LANDED}.{c.FILE}"))
+    line = F.col(f"{LANDED}.{c.LINE}")
+    return F.array_max(F.filter(of_line, lambda each: each["line"] <= line))["at"]
 
 
 def _changed(fated: DataFrame, standing: DataFrame, source: Source) -> DataFrame:

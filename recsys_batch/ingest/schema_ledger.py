@@ -50,8 +50,8 @@ def record(
         for row in _rows(shape, made.table)
     ]
     rows += [
-        {**_row("column", name, ABSENT, 0, 0), **common, "change": change}
-        for (_, name, _), change in told.items()
+        {**_row(aspect, name, kind or ABSENT, 0, 0), **common, "change": change}
+        for (aspect, name, kind), change in told.items()
     ]
     replace_rows(home, "schemas", rows, **owned)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from recsys_batch import columns as c
 from recsys_batch.config import EventMapping, SourceMapping
 from recsys_batch.ingest.parse import mentions
 
@@ -19,6 +20,7 @@ from recsys_batch.ingest.parse import mentions
 # fails twenty times in a row once in a million.
 LEAST = 20
 ABSENT = "absent"
+UNNAMED = "no name of a type"  # stands for all values that look like none
 
 # Kind to the beginnings of Spark's names of the types that Parquet declares
 _FAMILIES = {
@@ -46,7 +48,8 @@ class Shape:
     fields
         Contract column to its values that could be read, and to those that could not.
     values
-        (column, value) of event types that no rule takes, to their lines.
+        (column, value) of event types that no rule takes, to their lines; `UNNAMED` is the value
+        of those that may be anything.
     lines
         Lines in all.
     """
@@ -98,9 +101,16 @@ def _column_changes(before: Shape, now: Shape, mapping: SourceMapping) -> Iterat
             # Of JSON lines a key may be missing for a day; only a new one is news.
             if was is None or mapping.format != "jsonl":
                 yield Change("column", name, kinds_text(was), kinds_text(found), breaking=False)
-        elif not set(was) & set(found) and min(sum(was.values()), sum(found.values())) >= LEAST:
+        elif _other_type(was, found, mapping):
             needed = needs(mapping, name)
             yield Change("column", name, kinds_text(was), kinds_text(found), breaking=needed)
+
+
+def _other_type(was: Mapping[str, int], found: Mapping[str, int], mapping: SourceMapping) -> bool:
+    """Whether a column's type changed: of Parquet in any file, otherwise in all values."""
+    if mapping.format == "parquet":
+        return not set(found) <= set(was)
+    return not set(was) & set(found) and min(sum(was.values()), sum(found.values())) >= LEAST
 
 
 def needs(mapping: SourceMapping, column: str) -> bool:
@@ -147,11 +157,25 @@ def _field_changes(before: Shape, now: Shape) -> Iterator[Change]:
 def _value_changes(before: Shape, now: Shape, mapping: SourceMapping) -> Iterator[Change]:
     if not isinstance(mapping, EventMapping):
         return
-    fresh = {each: rows for each, rows in sorted(now.values.items()) if each not in before.values}
+    share = mapping.new_type_share
+    fresh = {
+        each: rows
+        for each, rows in sorted(now.values.items())
+        if not _was_seen(each, before, share)
+    }
     in_all: Counter[str] = Counter()
     for (column, _), lines in fresh.items():
         in_all[column] += lines
-    least = max(LEAST, mapping.new_type_share * now.lines)
+    least = max(LEAST, share * now.lines)
     for (column, value), lines in fresh.items():
-        found = f"{value!r} in {lines} of {now.lines} lines, which no rule of types takes"
+        told = "values that are no names of types" if value == UNNAMED else repr(value)
+        found = f"{told} in {lines} of {now.lines} lines, which no rule of types takes"
         yield Change("value", column, "never seen", found, in_all[column] >= least, value)
+
+
+def _was_seen(value: tuple[str, str], before: Shape, share: float) -> bool:
+    """Whether batches had a value; those that have no name are seen once they were not few."""
+    if value[1] != UNNAMED:
+        return value in before.values
+    lines = sum(before.fields.get(c.EVENT_TYPE, (0, 0)))
+    return before.values.get(value, 0) >= max(LEAST, share * lines)

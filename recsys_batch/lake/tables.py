@@ -216,7 +216,8 @@ TABLES: dict[str, Table] = {
                 (
                     "kind",
                     "STRING",
-                    "text, number, ...; of a value itself, an event type that no rule takes",
+                    "text, number, ...; of a value itself, an event type that no rule takes, if it "
+                    "looks like a name of one",
                 ),
                 ("read", "BIGINT", "values seen of that kind"),
                 ("unread", "BIGINT", "values that could not be read, or that no rule takes"),

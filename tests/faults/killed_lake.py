@@ -24,6 +24,7 @@ class Lake:
 
     def __init__(self, source: Path, folder: Path) -> None:
         self.source, self.folder, self.home = source, folder, folder / "lake"
+        self.ready = 0.0
 
     def start(self, act: str, fields: Mapping[str, str]) -> subprocess.Popen[bytes]:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -49,11 +50,15 @@ class Lake:
         act: str = "take",
         fields: Mapping[str, str] = FIELDS,
     ) -> bool:
-        """Start a child and kill it when `until` says so; False where it ended before."""
+        """Start a child and kill it when `until` says so; False where it ended before.
+
+        `ready` is the moment at which it began to take files or to replay.
+        """
         child = self.start(act, fields)
         try:
             assert child.stdout is not None
             assert child.stdout.readline() == b"ready\n", (self.folder / "out").read_text()[-2000:]
+            self.ready = time.monotonic()
             while not until():
                 if child.poll() is not None:
                     assert child.returncode == 0, (self.folder / "out").read_text()[-2000:]
@@ -74,9 +79,17 @@ class Lake:
         rows = read_rows(self.home, "batches", status="complete")
         return sorted(row["file"] for row in rows)
 
+    def uncommitted(self, table: str) -> set[str]:
+        """Data files of a table that none of its commits names."""
+        commits = sorted(self.home.glob(f"{table}/_delta_log/*.json"))
+        named = "".join(path.read_text() for path in commits)
+        data = self.files(f"{table}/**/*.parquet")
+        return {file for file in data if Path(file).name not in named}
 
-def at(moment: float) -> Callable[[], bool]:
-    return lambda: time.monotonic() > moment
+
+def after(lake: Lake, seconds: float) -> Callable[[], bool]:
+    """Whether so much time has passed since the child was ready."""
+    return lambda: time.monotonic() > lake.ready + seconds
 
 
 def appears(lake: Lake, pattern: str) -> Callable[[], bool]:

@@ -1,10 +1,16 @@
-"""A disk that fills up in the midst of a batch: it fails, the version before stays readable."""
+"""A disk that fills up in the midst of a batch: it fails, the version before stays readable.
+
+Where no small disk can be mounted, a limit on the size of files, which needs no privilege, still
+makes writes fail in their midst.
+"""
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +23,8 @@ from .soak import TIMES
 
 MEGABYTES = 6
 # Bytes left free when the second batch begins: from next to nothing to almost enough.
+# Bytes of the largest file that can be written.
+SIZES = (2_000, 16_000) if TIMES == 1 else tuple(range(1_000, 60_000, 4_000))
 LEFT = (0, 100_000, 400_000) if TIMES == 1 else tuple(range(0, 900_000, 45_000))
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -58,33 +66,69 @@ def fill(disk: Path, left: int) -> Path:
     return ballast
 
 
+@contextmanager
+def files_of_at_most(size: int, spark: SparkSession) -> Iterator[None]:
+    """Let no file of Spark become larger: a write fails in its midst, as on a full disk."""
+    pid = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
+    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+def fails(made: Shop, content: str, what: str) -> bool:
+    """Take the second file, which may fail and must leave the first batch readable."""
+    failed = False
+    try:
+        made.take({"2.csv": content})
+    except Exception as error:  # of the lake, of Spark or of the JVM
+        failed = True
+        sys.stdout.write(f"{what}: {type(error).__name__}\n")
+    complete = read_rows(made.lake.home, "batches", status="complete")
+    assert len(complete) == 2 - failed
+    known = [row for row in read_rows(made.lake.home, "events") if row["batch_seq"] == 1]
+    assert len(known) == 50
+    return failed
+
+
+FILES = {"1.csv": purchases(0, 50), "2.csv": purchases(50, 6000)}
+
+
+def ends_as_if_nothing_had_failed(made: Shop, whole: Shop) -> None:
+    first = made.digests("events")
+    made.take()
+    for name, content in FILES.items():
+        whole.take({name: content})
+    assert made.digests("events") == whole.digests("events") != first
+    assert made.digests("quarantine") == whole.digests("quarantine")
+
+
 def test_a_full_disk_fails_the_batch_and_leaves_what_was_there(
     spark: SparkSession, tmp_path: Path, disk: Path
 ) -> None:
-    whole = Shop(spark, tmp_path / "whole")
-    files = {"1.csv": purchases(0, 50), "2.csv": purchases(50, 6000)}
-    for name, content in files.items():
-        whole.take({name: content})
-
     made = Shop(spark, tmp_path / "made")
     made.folder.mkdir()
     (made.folder / "lake").symlink_to(disk)
-    made.take({"1.csv": files["1.csv"]})
-    first = made.digests("events")
+    made.take({"1.csv": FILES["1.csv"]})
     failures = 0
     for left in LEFT:
         ballast = fill(disk, left)
         try:
-            made.take({"2.csv": files["2.csv"]})
-        except Exception as error:  # of the lake, of Spark or of the JVM
-            failures += 1
-            sys.stdout.write(f"{left} bytes left: {type(error).__name__}\n")
-        ballast.unlink()
-        complete = read_rows(made.lake.home, "batches", status="complete")
-        if len(complete) == 1:
-            known = [row for row in read_rows(made.lake.home, "events") if row["batch_seq"] == 1]
-            assert len(known) == 50
+            failures += fails(made, FILES["2.csv"], f"{left} bytes left")
+        finally:
+            ballast.unlink()
     assert failures > 0
-    made.take()
-    assert made.digests("events") == whole.digests("events") != first
-    assert made.digests("quarantine") == whole.digests("quarantine")
+    ends_as_if_nothing_had_failed(made, Shop(spark, tmp_path / "whole"))
+
+
+def test_a_file_that_cannot_be_written_whole_fails_the_batch_and_leaves_what_was_there(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    made = Shop(spark, tmp_path / "made")
+    made.take({"1.csv": FILES["1.csv"]})
+    for size in SIZES:
+        with files_of_at_most(size, spark):
+            assert fails(made, FILES["2.csv"], f"files of at most {size} bytes")
+    ends_as_if_nothing_had_failed(made, Shop(spark, tmp_path / "whole"))

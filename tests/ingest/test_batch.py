@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES
-from recsys_batch.errors import LandingError, MappingError
+from recsys_batch.errors import ContractError, LandingError, MappingError
 from recsys_batch.features.entities import users
 from recsys_batch.features.interactions import interactions
 from recsys_batch.features.parts import Part
@@ -35,6 +35,7 @@ GOOD = dict.fromkeys(COLUMNS.split(","), "") | {
     "u": "user-4711",
     "i": "item",
 }
+LINE = 30_000  # bytes of the longest line
 BROKEN: list[tuple[str, dict[str, str]]] = [
     ("missing_item", {"i": "  "}),
     ("missing_time", {"ts": ""}),
@@ -75,6 +76,7 @@ RAW_BROKEN: list[tuple[str, bytes]] = [
     ("malformed", b'in the next line"'),
     ("not_utf8", b",2026-01-02,buy,user-4711,caf\xe9,,,,,,"),
     ("not_utf8", b"\xff\xfe\x00\x01"),
+    ("oversized", b",2026-01-02,buy,user-4711," + b"i" * LINE),
 ]
 ITEM_BROKEN: list[tuple[str, bytes]] = [
     ("malformed", b"{broken"),
@@ -82,6 +84,7 @@ ITEM_BROKEN: list[tuple[str, bytes]] = [
     ("malformed", b'{"sku": "a"} {"sku": "b"}'),
     ("malformed", b"null"),
     ("not_utf8", b'{"sku": "\xff"}'),
+    ("oversized", b'{"sku": "' + "ä".encode() * (LINE // 2) + b'"}'),
     ("missing_item", b'{"name": "nameless"}'),
     ("bad_price", b'{"sku": "a", "cost": "cheap"}'),
     ("negative_price", b'{"sku": "a", "cost": -1}'),
@@ -117,6 +120,7 @@ DIRTY = shop(
             "deleted": "gone",
         },
     },
+    limits={"max_line_bytes": LINE},
 )
 
 
@@ -194,9 +198,23 @@ def test_quarantine_keeps_each_line_as_it_landed(dirty: Shop) -> None:
     for file, number, record, detail in dirty.rows(
         "quarantine", "file", "line", "record", "detail"
     ):
-        assert record == lines[file, number].decode("utf-8", "replace")
+        landed = lines[file, number]
+        if len(landed) > LINE:
+            landed = landed[:1000]
+        assert record == landed.decode("utf-8", "replace")
         assert detail
         assert "user-4711" not in detail
+
+
+def test_a_replay_passes_over_lines_of_which_there_is_the_beginning_only(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    made = Shop(spark, tmp_path, shop(limits={"max_line_bytes": 30}))
+    lines = "2026-01-02,u,a,1\n" + "2026-01-02,u,a,1" + " " * 15 + "\n2026-01-02,u,,1\n"
+    assert made.take({"1.csv": f"ts,u,i,q\n{lines}"})["events"] == Conservation(1, 3, 1, 2, 0)
+    made.dataset = shop()
+    assert made.replay()["events"] == Conservation(1, 1, 0, 1, 0)
+    assert made.rows("quarantine", "line", "reason") == [(3, "oversized"), (4, "missing_item")]
 
 
 def test_bronze_holds_each_line_that_is_no_header_and_not_blank(dirty: Shop) -> None:
@@ -205,7 +223,7 @@ def test_bronze_holds_each_line_that_is_no_header_and_not_blank(dirty: Shop) -> 
         rows = dirty.lake.read(table).select("file", "line", F.col("record").cast("binary"))
         found = {(row[0], row[1]): bytes(row[2]) for row in rows.collect()}
         assert found == {
-            (file, number): text
+            (file, number): text[: LINE + 1]
             for (file, number), text in lines.items()
             if file.startswith(kind) and text.strip() and (number > 1 or kind == "items")
         }
@@ -499,3 +517,33 @@ def test_empty_files_are_taken_without_a_row(spark: SparkSession, tmp_path: Path
     made = Shop(spark, tmp_path)
     assert made.take({"1.csv": b""})["events"] == Conservation(1, 0, 0, 0, 0)
     assert made.take()["events"] == Conservation()
+
+
+def test_too_many_bad_lines_stop_the_run_and_nothing_is_lost(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    made = Shop(spark, tmp_path, shop(limits={"max_quarantined_share": 0.25}))
+    good = [f"2026-01-02,u,i{n},1\n" for n in range(15)]
+    bad = ["2026-01-02,u,,1\n", "2026-01-02,u,a,many\n", "never,u,a,1\n", "never,u,a,1\n"]
+    head = "ts,u,i,q\n"
+    few = made.take({"1.csv": "".join([head, *bad])})["events"]  # too few to tell
+    assert few.quarantined == 4
+    edge = made.take({"2.csv": "".join([head, *good, *bad, bad[0]])})["events"]
+    assert (edge.landed, edge.quarantined) == (20, 5)
+    tables = ("events", "quarantine", "raw_events", "batches", "schemas")
+    before = made.digests(*tables)
+    made.land({"3.csv": "".join([head, *(line.replace("u", "v") for line in good), *bad, *bad])})
+    with pytest.raises(ContractError) as caught:
+        made.take()
+    told = [line.strip() for line in str(caught.value).splitlines()]
+    assert (
+        "8 of 23 lines would be quarantined, more than limits.max_quarantined_share of" in told[0]
+    )
+    assert told[1:4] == [
+        "4 bad_time, first 3.csv, line 19",
+        "2 bad_quantity, first 3.csv, line 18",
+        "2 missing_item, first 3.csv, line 17",
+    ]
+    assert made.digests(*tables) == before
+    made.dataset = shop()
+    assert made.take()["events"] == Conservation(1, 23, 15, 8, 0)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 
@@ -198,6 +201,21 @@ def test_a_json_type_that_changes_stops_the_run(spark: SparkSession, tmp_path: P
     assert made.take({"1.jsonl": jsonl(both)})["events"].accepted == LEAST + 1
     files: dict[str, str | bytes] = {"2.jsonl": jsonl(purchases(4, q={"pieces": 1}))}
     refused(made, files, "q: before number or text, now object")
+
+
+def parquet(**given: Any) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(purchases(1, lines=2, **given)), out)
+    return out.getvalue()
+
+
+def test_a_parquet_type_that_changes_in_one_file_of_a_batch_stops_the_run(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    made = Shop(spark, tmp_path, shop(format="parquet"))
+    assert made.take({"1.parquet": parquet()})["events"].accepted == 2
+    files: dict[str, str | bytes] = {"2.parquet": parquet(q="1"), "3.parquet": parquet(u="v")}
+    refused(made, files, "q: before number, now number or text")
 
 
 def test_a_json_key_that_was_seen_may_be_missing_for_a_day(

@@ -78,3 +78,23 @@ def test_a_past_day_is_judged_by_its_own_end(spark: SparkSession, tmp_path: Path
         (row,) = source_ages(made.lake.home, batches, day=day, horizon=1, dataset=made.dataset)
         ages.append((row["age_hours"], row["state"]))
     assert ages == [(12, "fresh"), (60, "fail"), (24, "fresh")]
+
+
+@pytest.mark.spark
+def test_a_source_without_times_is_judged_by_the_landings_that_the_run_sees(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    items = {"pattern": "items*", "fields": {"item_id": "sku"}}
+    made = Shop(spark, tmp_path, shop(pattern="e*", items=items, freshness={"items": LIMITS}))
+    first = {"e.csv": "ts,u,i,q\n2026-01-05,u,a,1\n", "items1.csv": "sku\na\n"}
+    made.take({**first}, now=ago(60))
+    made.take({"items2.csv": "sku\nb\n"}, now=ago(10))
+    batches = read_rows(made.lake.home, "batches", status="complete")
+    count_batches(made.lake, horizon=3)
+    ages = []
+    for horizon in (2, 3):
+        items_row, _ = source_ages(
+            made.lake.home, batches, day=ago(1).date(), horizon=horizon, dataset=made.dataset
+        )
+        ages.append((items_row["age_hours"], items_row["state"]))
+    assert ages == [(60, "fail"), (10, "fresh")]

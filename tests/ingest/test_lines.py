@@ -7,14 +7,14 @@ import io
 import pytest
 
 from recsys_batch.ingest import lines
-from recsys_batch.ingest.lines import LineForm, codec_of, line_blocks, read_records, survey
+from recsys_batch.ingest.lines import LineBlocks, LineForm, codec_of, read_records, survey
 
 from .texts import PACKERS, expected, tables
 
 
 def read(content: bytes, name: str, form: LineForm) -> tuple[dict[int, bytes], int, int]:
     """Records by line, by reading each piece alone; records surveyed; and pieces."""
-    blocks = line_blocks(lines.text_stream(io.BytesIO(content), name))
+    blocks = LineBlocks(lines.text_stream(io.BytesIO(content), name))
     pieces = survey(blocks, form, divide=codec_of(name) is None)
     found: list[tuple[int, bytes]] = []
     for piece in pieces:
@@ -60,6 +60,47 @@ def test_lines_are_numbered_exactly_however_they_are_read(
 )
 def test_odd_lines(content: bytes, found: dict[int, bytes]) -> None:
     assert read(content, "a", LineForm(header=False, encoding="utf8"))[0] == found
+
+
+@pytest.mark.parametrize("encoding", ["UTF-8", "latin-1"])
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
+def test_of_a_long_line_the_beginning_is_read(encoding: str, ends: bytes) -> None:
+    content = ends.join([b"abcd", b"", b"abcdefgh" * 9, b"  ", b"abcde", b"\xe9" * 9])
+    form, stream = LineForm(header=False, encoding=encoding), io.BytesIO(content)
+    (piece,) = survey(LineBlocks(io.BytesIO(content)), form)
+    found = {
+        number.as_py(): record.as_py()
+        for numbers, records in read_records(stream, "a", piece, form, longest=5)
+        for number, record in zip(numbers, records, strict=True)
+    }
+    last = b"\xe9" * 5 if encoding == "UTF-8" else "éé".encode() + "é".encode()[:1]
+    assert found == {1: b"abcd", 3: b"abcde", 5: b"abcde", 6: last}
+
+
+@pytest.mark.parametrize("packed", PACKERS)
+@pytest.mark.parametrize("end", [b"", b"\n", b"\nmore\n"])
+def test_a_line_without_end_is_not_held(
+    monkeypatch: pytest.MonkeyPatch, end: bytes, packed: str
+) -> None:
+    monkeypatch.setattr(lines, "BLOCK", 100)
+    monkeypatch.setattr(lines, "HELD", 30)
+    name, content = f"a{packed}", b"ab\n" + b"x" * 10_000 + end
+    form = LineForm(header=False, encoding="UTF-8")
+
+    def stream() -> object:
+        return lines.text_stream(io.BytesIO(PACKERS[packed](content)), name)
+
+    blocks = LineBlocks(stream(), longest=lines.HELD)
+    assert max(len(block) for block in blocks) <= 130
+    assert blocks.passed == len(content)
+    (piece,) = survey(LineBlocks(stream(), longest=lines.HELD), form, divide=not packed)
+    assert (piece.end, piece.records) == (len(content), 2 + (len(end) > 1))
+    records = [
+        record.as_py()
+        for _, texts in read_records(stream(), name, piece, form, longest=40)
+        for record in texts
+    ]
+    assert records == [b"ab", b"x" * 40, b"more"][: piece.records]
 
 
 def test_a_line_of_many_blocks_is_one_record(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 SEED, MALFORMED, FILES = 4, 10_000 * TIMES, 5
 COLUMNS = ("id", "ts", "kind", "u", "i", "v", "q", "p", "pos", "prob", "ok")
-LIMITS = {"max_value": 5000, "max_quantity": 100, "max_price": 900}
+LINE = 400  # bytes of the longest line
+LIMITS = {"max_line_bytes": LINE, "max_value": 5000, "max_quantity": 100, "max_price": 900}
 MAPPING = shop(
     types=[{"type": "purchase", "when": "kind = 'buy'"}, {"type": "view", "when": "kind = 'see'"}],
     fields={
@@ -105,6 +106,8 @@ def line(draw: random.Random, number: int, reason: str | None) -> bytes:
     text = ",".join(fields[name] for name in COLUMNS)
     if reason == "malformed":
         text = draw.choice((text.rsplit(",", 1)[0], f"{text},more", "x", ",,,", f'"{text}'))
+    if reason == "oversized":
+        text += "x" * draw.choice((LINE + 1 - len(text), LINE, 5000))
     encoded = text.encode()
     if reason == "not_utf8":
         place = encoded.index(b",") + 1
@@ -115,7 +118,9 @@ def line(draw: random.Random, number: int, reason: str | None) -> bytes:
 def test_every_malformed_line_is_quarantined_for_its_reason(
     spark: SparkSession, tmp_path: Path
 ) -> None:
-    assert {rule.reason for rule in EVENT_RULES} == {*BREAKS, "malformed", "not_utf8"}
+    assert {rule.reason for rule in EVENT_RULES} == {
+        *(*BREAKS, "malformed", "not_utf8", "oversized"),
+    }
     draw = random.Random(SEED)
     reasons: list[str | None] = draw.choices([rule.reason for rule in EVENT_RULES], k=MALFORMED)
     reasons += [None] * 1000
@@ -142,6 +147,9 @@ def test_every_malformed_line_is_quarantined_for_its_reason(
         place: (found[place], expected[place])
         for place in expected
         if found[place][0] != expected[place][0]
-        or (expected[place][0] != "not_utf8" and found[place][1].encode() != expected[place][1])
+        or (
+            expected[place][0] != "not_utf8"
+            and found[place][1].encode() != expected[place][1][:LINE]
+        )
     }
     assert not wrong, list(wrong.items())[:5]

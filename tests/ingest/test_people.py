@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
 from recsys_batch.contracts.rules import CONSENT_RULES, PROFILE_RULES
+from recsys_batch.errors import ContractError
 from recsys_batch.features.consent import refusals
 from recsys_batch.ingest.conservation import Conservation
 from recsys_batch.lake.ledger import read_rows, replace_rows
@@ -41,9 +43,9 @@ CONSENT_LINES = [
     ({"id": "anna", "ok": False}, "missing_time"),
     ({"id": "anna", "ok": False, "at": "then"}, "bad_time"),
     ({"id": "anna", "ok": False, "at": "2026-01-12"}, "future_time"),
-    ({"id": "anna", "at": "2026-01-03"}, "missing_consent"),
-    ({"id": "anna", "ok": "perhaps", "at": "2026-01-03"}, "bad_consent"),
-    ({"id": "anna", "what": "fun", "ok": True, "at": "2026-01-03"}, "unknown_purpose"),
+    ({"id": "anna", "what": "Fun", "ok": True, "at": "2026-01-03"}, "unknown_purpose"),
+    ({"id": "anna", "what": "ads", "ok": "perhaps", "at": "2026-01-03"}, "bad_consent"),
+    ({"id": "anna", "what": "ads", "at": "2026-01-03"}, "missing_consent"),
 ]
 DATASET = shop(
     pattern="events/*",
@@ -67,6 +69,7 @@ DATASET = shop(
         "pattern": "consents/*",
         "format": "jsonl",
         "fields": {"user_id": "id", "purpose": "what", "granted": "ok", "stated_at": "at"},
+        "other_purposes": ["fun", "ads"],
     },
 )
 HEAD = "ts,u,i,q,c\n"
@@ -105,10 +108,9 @@ def test_each_rule_is_hit_and_rows_are_conserved(people: Shop) -> None:
         if why and why != "duplicate"
     }
     assert found == {**profiles, **consents}
-    assert set(profiles.values()) == {each.reason for each in PROFILE_RULES}
+    assert set(profiles.values()) == {each.reason for each in PROFILE_RULES} - {"oversized"}
     assert set(consents.values()) == {each.reason for each in CONSENT_RULES} - {
-        "not_utf8",
-        "malformed",
+        *("not_utf8", "malformed", "oversized"),
     }
     assert people.counts == {  # type: ignore[attr-defined]
         "profiles": Conservation(1, 13, 2, 11, 0),
@@ -161,6 +163,38 @@ def test_a_statement_is_taken_once_and_a_killed_batch_leaves_none(people: Shop) 
     replace_rows(people.lake.home, "batches", started, batch_seq=4)
     assert people.take()["consents"] == Conservation(1, 2, 1, 0, 1)
     assert people.digests(*tables) == before
+
+
+def test_a_line_of_consent_that_cannot_be_understood_stops_the_run(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """It may be a withdrawal; its purpose is told only where it looks like a name."""
+    made = Shop(spark, tmp_path, DATASET)
+    no = {"id": "anna", "what": "training", "ok": False, "at": "2026-01-03"}
+    good = [json.dumps({**no, "id": f"u{n}"}) + "\n" for n in range(30)]
+    made.land({"events/1.csv": f"{HEAD}2026-01-01,anna,a,1,\n", "profiles/1.csv": PROFILES})
+    for given, told in (
+        ({"what": "train"}, "purpose: before training, personalization or all, now 'train' in 1"),
+        (
+            {"what": "jo@example.org"},
+            "now values that are no names in 1 lines, first consents/1.js",
+        ),
+        ({"ok": "nein"}, "granted: before true or false, now neither in 1 lines, first"),
+        ({"ok": None}, "granted: before true or false, now empty in 1 lines, first"),
+    ):
+        made.land({"consents/1.jsonl": "".join([*good, json.dumps({**no, **given}) + "\n"])})
+        with pytest.raises(ContractError) as caught:
+            made.take()
+        assert told in str(caught.value)
+        assert "line 31" in str(caught.value)
+        assert "jo@" not in str(caught.value)
+        assert not read_rows(made.lake.home, "batches", source="consents")
+        assert made.rows("consents", "user_key") == []
+        rows = read_rows(made.lake.home, "schemas", source="consents")
+        assert {row["verdict"] for row in rows} == {"refused"}
+        assert any(told in (row["change"] or "") for row in rows)
+    made.land({"consents/1.jsonl": "".join([*good, json.dumps({**no, "what": "all"}) + "\n"])})
+    assert made.take()["consents"] == Conservation(1, 31, 31, 0, 0)
 
 
 def test_no_raw_user_id_lies_past_bronze(people: Shop) -> None:

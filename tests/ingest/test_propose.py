@@ -457,7 +457,7 @@ def test_parquet_is_looked_into_by_its_types(tmp_path: Path) -> None:
         ("a.json", b'{\n"a": 1\n}\n', LandingError, "no JSON object a line"),
         ("a.dat", b"1::1193::5::978300760\n", LandingError, "no delimiter"),
         ("a.csv", b"user,User,ts\n1,2,3\n", LandingError, "same name"),
-        ("a.csv", b"user,item,line,ts\n1,2,3,2025-01-01\n", LandingError, "'line'"),
+        ("a.csv", b"user,item,_Broken,ts\n1,2,3,2025-01-01\n", LandingError, "'_Broken'"),
         ("a.csv", b"user,item,n\nu,i,1\n", MappingError, "columns user, item, n can be told"),
         ("a.csv", b"kto,co,ts\nu,i,2025-01-01\n", MappingError, "columns kto, co, ts can be told"),
     ],
@@ -472,6 +472,16 @@ def test_what_cannot_be_proposed(
     assert said in str(raised.value)
     assert str(file) in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_columns_may_be_called_as_ingest_calls_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(
+        "user,item,file,line,record,valid_text,malformed,ts\n"
+        + "".join(f"u{n % 3},i{n % 4},f,{n},r,v,m,2025-01-0{1 + n % 9}\n" for n in range(30))
+    )
+    dataset = loaded(propose(file, name="mine"), tmp_path / "conf").dataset
+    assert dataset.events.fields["item_id"] == "item"
 
 
 def test_a_missing_file_a_folder_and_bad_names(tmp_path: Path) -> None:

@@ -153,6 +153,23 @@ def test_json_lines_are_replayed_with_the_keys_of_their_batch(
     assert made.rows("events", "item_id", "quantity") == [("a", 1.0), ("b", None)]
 
 
+def test_a_line_of_a_file_that_grew_is_judged_by_when_it_landed_itself(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    made = Shop(spark, tmp_path, shop(growing="append"))
+    first = "ts,u,i,q\n2026-01-02,u,a,1\n2026-01-14,u,b,1 pcs\n"
+    assert made.take({"1.csv": first})["events"].quarantined == 1
+    late = NOW + dt.timedelta(days=9)
+    more = f"{first}2026-01-14,u,c,1 pcs\n2026-01-28,u,d,1 pcs\n"
+    assert made.take({"1.csv": more}, now=late)["events"].quarantined == 2
+    made.dataset = shop(growing="append", fields=FIXED.events.fields)
+    done = made.replay(now=late + dt.timedelta(days=99))["events"]
+    assert (done.landed, done.accepted, done.quarantined) == (3, 1, 2)
+    assert made.rows("events", "item_id") == [("a",), ("c",)]
+    left = quarantined_lines(made.lake.home, limit=9, records=False)
+    assert {row["line"]: row["reason"] for row in left} == dict.fromkeys((3, 5), "future_time")
+
+
 def test_the_catalogue_is_replayed_too_and_another_reason_is_recorded(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -28,10 +28,11 @@ from recsys_batch.ingest.guess.records import (
 )
 from recsys_batch.ingest.guess.siblings import landing_pattern
 from recsys_batch.ingest.lines import text_stream
+from recsys_batch.ingest.parse import BROKEN, LANDED
 
 RECORDS = 5000  # records looked at
 _LINE = 1 << 20  # bytes of a line beyond which it counts as no text
-_RESERVED = {"file", "line", "record", "valid_text", "malformed"}
+_RESERVED = {LANDED, BROKEN}
 _UNREAD = {
     **dict.fromkeys((".orc", ".avro", ".arrow", ".feather"), "this is not a landing format"),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), "a spreadsheet is not a landing format"),
