@@ -26,8 +26,8 @@ class Plan:
         Pins that hold on the day, and their items.
     cap_groups
         int32, caps x items: which group of a cap an item counts in; -1 for none.
-    floor_members
-        bool, floors x items.
+    floors, floor_members
+        Floors to whose group an item belongs, and bool, floors x items.
     drawable
         bool, items: may be drawn for.
     vectors
@@ -78,9 +78,11 @@ def make_plan(policy: Policy, items: ItemFacts, *, resolver: Resolver, as_of: dt
             groups[place] = items.categories
         else:
             groups[place, resolver.group(cap.group, key=f"caps.{place}.group")] = 0
-    members = np.zeros((len(policy.floors), len(items)), dtype=np.bool_)
-    for place, floor in enumerate(policy.floors):
-        members[place] = resolver.group(floor.group, key=f"floors.{place}.group")
+    found = [
+        (floor, resolver.group(floor.group, key=f"floors.{place}.group"))
+        for place, floor in enumerate(policy.floors)
+    ]
+    kept = [(floor, members) for floor, members in found if members.any()]
     only = policy.exploration.group
     return Plan(
         terms=terms,
@@ -89,8 +91,10 @@ def make_plan(policy: Policy, items: ItemFacts, *, resolver: Resolver, as_of: dt
         pin_rows=np.array(pin_rows, dtype=np.int32),
         caps=policy.caps,
         cap_groups=groups,
-        floors=policy.floors,
-        floor_members=members,
+        floors=tuple(floor for floor, _ in kept),
+        floor_members=np.array([members for _, members in kept], dtype=np.bool_).reshape(
+            len(kept), len(items)
+        ),
         drawable=np.ones(len(items), dtype=np.bool_)
         if only.is_empty()
         else resolver.group(only, key="exploration.group"),

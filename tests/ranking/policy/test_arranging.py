@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from ranking.policy.cases import arranged, item_facts, policy, some_users
+from ranking.policy.cases import DAY, arranged, item_facts, policy, some_users
 from recsys_batch.errors import ContractError
 from recsys_batch.ranking.policy import FILL, FLOOR, PIN, RELEVANCE, compile_policy
 
@@ -81,6 +81,15 @@ def test_floors_hold_in_every_beginning() -> None:
     five, four = (np.nextafter(np.float32(value), UP) for value in (5, 4))
     assert lists.scores.tolist() == [[6, five, 5, four, 4, 0]]
     np.testing.assert_allclose(lists.adjustments, [[0, 3, 0, 3, 0, 0]], atol=1e-5)
+
+
+def test_a_floor_to_which_no_item_belongs_reorders_nothing() -> None:
+    rules = policy(floors=[{"group": {"newer_than_days": 7}, "share": 0.5}])
+    old = compile_policy(rules, item_facts(3), as_of=DAY)
+    assert not old.plan.reorders(rules)
+    assert arranged(rules, item_facts(3), [1, 3, 2], n=3).rows.tolist() == [[1, 2, 0]]
+    some = compile_policy(rules, item_facts(3, age_days=[100, 1, 100]), as_of=DAY)
+    assert some.plan.reorders(rules)
 
 
 def test_floors_take_members_from_the_fall_back_order_but_obey_caps() -> None:
