@@ -27,7 +27,7 @@ def run(job: Job) -> None:
             fix="run `recsys-batch publish` for that day first",
         )
     users = lake.read("topn_user", publication_id=publication_id).orderBy(c.USER_KEY).persist()
-    segments = lake.read("topn_segment", publication_id=publication_id)
+    segments = lake.read("topn_segment", publication_id=publication_id).coalesce(1)
     job.progress("building the edge store", 0, 3)
     build_store(
         store_folder(job.home, publication_id),
@@ -40,9 +40,7 @@ def run(job: Job) -> None:
         export_folder(job.home, publication_id),
         {
             "topn_user": users.coalesce(1),  # where a sort splits depends on a sample
-            "topn_segment": segments.coalesce(1).orderBy(
-                F.col(c.SEGMENT).asc_nulls_first(), c.LEVEL
-            ),
+            "topn_segment": segments.orderBy(F.col(c.SEGMENT).asc_nulls_first(), c.LEVEL),
         },
         details=manifest,
     )

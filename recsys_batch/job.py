@@ -50,7 +50,7 @@ class Job:
     horizon
         Last batch that the run may read; None: all that are complete.
     policy
-        The rules of the lists; these change nothing.
+        The rules of the lists; if none are given, those that ship.
     say
         Called with a line for the user.
     progress
@@ -63,7 +63,7 @@ class Job:
     day: dt.date
     now: dt.datetime
     horizon: int | None = None
-    policy: Policy = field(default_factory=lambda: Policy(version="default"))
+    policy: Policy = field(default_factory=lambda: load_policy("default"))
     say: Callable[[str], None] = field(default=lambda _line: None)
     progress: Callable[[str, int, int], None] = field(default=lambda _what, _done, _all: None)
 

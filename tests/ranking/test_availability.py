@@ -56,7 +56,9 @@ def test_lists_of_a_day_hold_what_is_on_offer_then(spark, until: dt.datetime) ->
             state, whole(until), decay=clocks.interest, weights=WEIGHTS, seen_types=[]
         ).toArrow(),
         users(state, nobody, whole(until), acts=["purchase"], sequence_length=5).toArrow(),
-        items(state, facts_of(frame, until), versions, until=until, blocked=["i"]).toArrow(),
+        items(
+            state, {"full": facts_of(frame, until)}, versions, whole(until), blocked=["i"]
+        ).toArrow(),
         popularity(state, whole(until), decay=clocks.popularity, weights=WEIGHTS).toArrow(),
         until=until.date(),
     )
