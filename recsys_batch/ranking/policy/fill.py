@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from recsys_batch.ranking.policy.jit import compiled
-from recsys_batch.ranking.policy.order import fill_score
+from recsys_batch.ranking.policy.order import before, fill_score
 
 
 @compiled
@@ -55,6 +55,7 @@ def _append(user, rows, scores, fill, marks, access):
             marks[row] = user
             rows[length] = row
             scores[length] = fill_score(last, length - start, len(rows))
-            if length > 0 and scores[length] >= scores[length - 1]:
-                scores[length] = np.nextafter(scores[length - 1], np.float32(-np.inf))
+            above = length - 1
+            if length > 0 and not before(scores[above], rows[above], scores[length], row):
+                scores[length] = np.nextafter(scores[above], np.float32(-np.inf))
             length += 1
