@@ -142,12 +142,14 @@ def look_up(
     user_key, region, cohort
         The steps of the ladder; None skips one. An empty list counts as none.
     """
-    if user_key is not None and (value := get(user_entry(user_key))) and item_count(value):
-        return "user", value
-    if cohort is not None and (value := get(cohort_entry(cohort))) and item_count(value):
-        return "cohort", value
-    if region is not None and (value := get(region_entry(region))) and item_count(value):
-        return "region", value
+    steps: tuple[tuple[Level, str | None, Callable[[str], str]], ...] = (
+        ("user", user_key, user_entry),
+        ("cohort", cohort, cohort_entry),
+        ("region", region, region_entry),
+    )
+    for level, name, entry in steps:
+        if name is not None and (value := get(entry(name))) and item_count(value):
+            return level, value
     if (value := get(GLOBAL_KEY)) and item_count(value):
         return "global", value
     return None

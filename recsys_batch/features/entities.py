@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import EventType
 from recsys_batch.features.parts import Part
-from recsys_batch.features.versions import as_of
+from recsys_batch.features.state import union
+from recsys_batch.features.versions import held_before
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -77,7 +77,7 @@ def users(
                 ).alias(c.ACTIONS),
             )
         )
-        profile = as_of(profiles, part.until - _MICROSECOND).select(
+        profile = held_before(profiles, part.until).select(
             *(c.USER_KEY, c.REGION, c.COHORT), _least_age(part).alias(c.LEAST_AGE)
         )
         return seen.join(profile, c.USER_KEY, how="left").select(
@@ -87,7 +87,7 @@ def users(
         )
 
     # Gathering the lists of all parts in one pass takes longer than a pass for each.
-    return reduce(lambda one, other: one.unionByName(other), map(of, parts))
+    return union(*map(of, parts))
 
 
 def _least_age(part: Part) -> Column:
@@ -147,7 +147,7 @@ def items(
         ).join(_told(facts[part.name]), c.ITEM_ID, how="left")
         begun = F.col(c.AVAILABLE_FROM).isNull() | (F.col(c.AVAILABLE_FROM) < F.lit(part.until))
         open_ = F.col(c.AVAILABLE_UNTIL).isNull() | (F.col(c.AVAILABLE_UNTIL) > F.lit(part.until))
-        stated = as_of(catalogue, part.until - _MICROSECOND).select(
+        stated = held_before(catalogue, part.until).select(
             *(c.ITEM_ID, c.TITLE, c.CATEGORY, c.PRICE, c.DESCRIPTION, c.TAGS),
             F.col(c.FIRST_TIME).alias("first_stated"),
             (begun & open_ & ~F.col(c.DELETED)).alias("offered"),
@@ -165,7 +165,7 @@ def items(
             (offered & ~F.col(c.ITEM_ID).isin(list(blocked))).alias(c.RECOMMENDABLE),
         )
 
-    return reduce(lambda one, other: one.unionByName(other), map(of, parts))
+    return union(*map(of, parts))
 
 
 def _told(facts: DataFrame) -> DataFrame:

@@ -110,7 +110,7 @@ def fold(events: DataFrame, clock: Clock) -> DataFrame:
 
 def merged(*states: DataFrame) -> DataFrame:
     """The state of the union of disjoint events."""
-    return _union(*(each.select(*_NAMES) for each in states)).groupBy(*_KEYS).agg(*_sums())
+    return union(*(each.select(*_NAMES) for each in states)).groupBy(*_KEYS).agg(*_sums())
 
 
 def past_and_whole(past: DataFrame, held: DataFrame) -> DataFrame:
@@ -132,7 +132,7 @@ def past_and_whole(past: DataFrame, held: DataFrame) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    marked = _union(
+    marked = union(
         *(
             each.select(*_NAMES).withColumn(_IN_PAST, F.lit(in_past))
             for each, in_past in ((past, True), (held, False))
@@ -159,7 +159,8 @@ def _sums(*, of: Column | None = None, prefix: str = "") -> list[Column]:
     ]
 
 
-def _union(one: DataFrame, *others: DataFrame) -> DataFrame:
+def union(one: DataFrame, *others: DataFrame) -> DataFrame:
+    """The rows of frames with the same columns, in any order of these."""
     return reduce(lambda left, right: left.unionByName(right), others, one)
 
 
@@ -190,7 +191,7 @@ def fold_facts(events: DataFrame) -> DataFrame:
 
 def merged_facts(*facts: DataFrame) -> DataFrame:
     """The latest facts of several."""
-    return _latest(_union(*facts))
+    return _latest(union(*facts))
 
 
 def _latest(rows: DataFrame) -> DataFrame:

@@ -16,6 +16,7 @@ from recsys_batch import columns as c
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+_MICROSECOND = dt.timedelta(microseconds=1)  # Spark's times are whole ones
 _ITEM_DATA = (
     *(c.TITLE, c.CATEGORY, c.PRICE, c.DESCRIPTION, c.TAGS),
     *(c.AVAILABLE_FROM, c.AVAILABLE_UNTIL),
@@ -47,6 +48,11 @@ def as_of(versions: DataFrame, at: dt.datetime) -> DataFrame:
     moment = F.lit(at)
     still = F.col(c.VALID_TO).isNull() | (F.col(c.VALID_TO) > moment)
     return versions.where((F.col(c.VALID_FROM) <= moment) & still)
+
+
+def held_before(versions: DataFrame, until: dt.datetime) -> DataFrame:
+    """The versions that held just before an instant."""
+    return as_of(versions, until - _MICROSECOND)
 
 
 def join_as_of(

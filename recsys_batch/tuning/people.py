@@ -12,20 +12,18 @@ import pyarrow.compute as pc
 
 from recsys_batch import columns as c
 from recsys_batch.features.consent import permitted
-from recsys_batch.features.versions import as_of, profile_versions
+from recsys_batch.features.versions import held_before, profile_versions
 from recsys_batch.models.training import coded
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-_MICROSECOND = dt.timedelta(microseconds=1)  # Spark's times are whole ones
 
 
 def known_cohorts(profiles: DataFrame, refused: DataFrame, *, until: dt.datetime) -> DataFrame:
     """user_key and cohort of users who may have a list, by what held just before `until`."""
     from pyspark.sql import functions as F
 
-    held = as_of(profile_versions(profiles), until - _MICROSECOND)
+    held = held_before(profile_versions(profiles), until)
     named = held.where(F.col(c.COHORT).isNotNull()).select(c.USER_KEY, c.COHORT)
     return permitted(named, refused, "personalization")
 

@@ -10,15 +10,12 @@ from place to place: the rules that ship have one floor.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from recsys_batch.ranking.policy.arranging import Floor
 from recsys_batch.ranking.policy.caps import owed
 from recsys_batch.ranking.policy.facts import FLOOR, RELEVANCE, Bools, Floats, Rows
 from recsys_batch.ranking.policy.state import Lists
 from recsys_batch.ranking.policy.utility import best_places
-
-Ints = npt.NDArray[np.int32]
 
 
 def lift(items: Rows, utility: Floats, members: Bools, floor: Floor, n: int) -> Lists | None:
@@ -72,7 +69,7 @@ def _due(floor: Floor, n: int) -> list[int]:
     return [place for place in range(len(owing) - 1) if owing[place + 1] > owing[place]]
 
 
-def _falling(values: Floats, rows: Ints) -> Floats:
+def _falling(values: Floats, rows: Rows) -> Floats:
     """Raise whatever stands above something better to the least score that keeps it there."""
     for at in range(values.shape[1] - 2, -1, -1):
         above, below = values[:, at], values[:, at + 1]
