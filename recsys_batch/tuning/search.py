@@ -126,20 +126,25 @@ class Search:
                 tried = best.model_copy(update={setting: each})
                 if self.trials.race(tried, best, used, latest, way=way):
                     best, value = tried, self.trials.values(tried, used, latest)[way]
-        chosen = ", ".join(f"{setting} {getattr(best, setting)}" for setting in space.axes)
-        self.say(f"{name} alone {value:.4f}" + (f" with {chosen}" if chosen else ""))
+        self._say_chosen(f"{name} alone {value:.4f}", best, space)
         return best
 
     def _choose_for_newcomers(self, name: str, space: Space) -> SourceSettings:
         """The settings of all that serve newcomers best; of equal ones the first."""
         best, value = space.start, -1.0
         for values in itertools.product(*space.axes.values()):
+            if value >= 0 and time.perf_counter() > self.until:
+                self.stopped = True
+                break
             tried = space.start.model_copy(update=dict(zip(space.axes, values, strict=True)))
             if (reached := self._of_newcomers(tried)) > value:
                 best, value = tried, reached
-        chosen = ", ".join(f"{setting} {getattr(best, setting)}" for setting in space.axes)
-        self.say(f"{name} alone, for newcomers {value:.4f} with {chosen}")
+        self._say_chosen(f"{name} alone, for newcomers {value:.4f}", best, space)
         return best
+
+    def _say_chosen(self, told: str, best: SourceSettings, space: Space) -> None:
+        chosen = ", ".join(f"{setting} {getattr(best, setting)}" for setting in space.axes)
+        self.say(told + (f" with {chosen}" if chosen else ""))
 
     @property
     def _newcomers(self) -> int:

@@ -131,7 +131,7 @@ def spaces(log: Log) -> dict[str, Space]:
         found["regional"] = Space(RegionalSettings(), {"prior": (100.0, 10.0, 1000.0)})
     if log.n_cohorts > 1:
         found["cohort"] = Space(
-            CohortSettings(),
+            CohortSettings(prior=1000.0),
             {"prior": (1000.0, 100.0, 10.0, 10_000.0), "half_life_days": (None, 14.0, 3.0)},
         )
     found["popular"] = Space(PopularSettings(), {})

@@ -79,15 +79,19 @@ def test_every_value_of_a_space_is_one_that_its_source_takes():
                 type(space.start).model_validate({**space.start.model_dump(), setting: value})
 
 
+def two_tastes() -> tuple[list[tuple[int, int, int]], np.ndarray]:
+    """Acts of users of two sides with tastes of their own, a new one of each on every day."""
+    sides = np.arange(160, dtype=np.int32) % 2
+    acts = []
+    for user, side in enumerate(sides.tolist()):
+        acts += [(user, side * 10 + (user // 2 + step) % 10 // 2, user // 4) for step in range(2)]
+        acts.append((user, side * 10 + 9, user // 4 + 8))
+    return acts, sides
+
+
 def test_newcomers_get_what_serves_newcomers_best():
-    """Two regions with tastes of their own, and a new user of each on every day."""
-    acts, regions = [], []
-    for user in range(160):
-        region = user % 2
-        regions.append(region)
-        acts += [(user, region * 10 + (user // 2 + step) % 10 // 2, user // 4) for step in range(2)]
-        acts.append((user, region * 10 + 9, user // 4 + 8))
-    log = log_of(acts, users=160, items=20, regions=np.array(regions, dtype=np.int32), n_regions=2)
+    acts, regions = two_tastes()
+    log = log_of(acts, users=160, items=20, regions=regions, n_regions=2)
     sources = {"near": {"kind": "regional", "prior": 10.0}}
     made = choose(log, 40, model__sources=sources, evaluation__holdout_days=5)
     assert made.recipe.newcomers == "near"
@@ -95,15 +99,8 @@ def test_newcomers_get_what_serves_newcomers_best():
 
 
 def test_cohorts_have_lists_only_where_these_serve_newcomers_better():
-    """Two cohorts with tastes of their own, and a new user of each on every day."""
-    acts, cohorts = [], []
-    for user in range(160):
-        cohort = user % 2
-        cohorts.append(cohort)
-        acts += [(user, cohort * 10 + (user // 2 + step) % 10 // 2, user // 4) for step in range(2)]
-        acts.append((user, cohort * 10 + 9, user // 4 + 8))
-    told = np.array(cohorts, dtype=np.int32)
-    log = log_of(acts, users=160, items=20, cohorts=told, n_cohorts=2)
+    acts, cohorts = two_tastes()
+    log = log_of(acts, users=160, items=20, cohorts=cohorts, n_cohorts=2)
     sources = {"peers": {"kind": "cohort", "prior": 10.0}}
     made = choose(log, 40, model__sources=sources, evaluation__holdout_days=5)
     assert made.recipe.newcomers == "peers"
@@ -220,3 +217,12 @@ def test_a_search_without_time_keeps_what_it_began_with_and_says_so():
     starts = spaces(groceries())
     for name, settings in made.recipe.sources.items():
         assert settings == starts[name].start
+
+
+def test_newcomers_choose_no_longer_than_there_is_time():
+    acts, cohorts = two_tastes()
+    log = log_of(acts, users=160, items=20, cohorts=cohorts, n_cohorts=2)
+    made = choose(log, 40, tuning__max_seconds=1e-9, evaluation__holdout_days=5)
+    assert any(reason.startswith("the search was stopped after") for reason in made.reasons)
+    (told,) = (each for each in made.reasons if each.startswith("cohort alone, for newcomers"))
+    assert told.endswith("with prior 1000.0, half_life_days None")
