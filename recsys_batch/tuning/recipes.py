@@ -75,6 +75,26 @@ def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date
     return first + dt.timedelta(days=min(looked, days))
 
 
+def fitted_on(first: dt.date, day: dt.date, until: dt.date, *, settings: Settings) -> dt.date:
+    """The logical day whose features the model of a run is fitted on, at most `day`.
+
+    Every `model.refit_days` days of the log, and whenever there is another recipe: it depends on
+    the log alone, so that a backfill in any order fits the same models.
+
+    Parameters
+    ----------
+    first
+        The log's first day.
+    until
+        The first day that the search for the run's recipe did not look at.
+    """
+    every = settings.model.refit_days
+    scheduled = first + dt.timedelta(days=(day - first).days // every * every)
+    # The first day with that recipe:
+    searched = until + dt.timedelta(days=settings.evaluation.holdout_days - 1)
+    return min(day, max(scheduled, searched))
+
+
 def choose_recipe(
     read: Callable[[], Log],
     *,
