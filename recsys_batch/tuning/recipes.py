@@ -78,8 +78,8 @@ def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date
 def fitted_on(first: dt.date, day: dt.date, until: dt.date, *, settings: Settings) -> dt.date:
     """The logical day whose features the model of a run is fitted on, at most `day`.
 
-    Every `model.refit_days` days of the log, and whenever there is another recipe: it depends on
-    the log alone, so that a backfill in any order fits the same models.
+    The first day that has the run's recipe, and every `model.refit_days` days from then on. It
+    depends on the log alone, so that a backfill in any order fits the same models.
 
     Parameters
     ----------
@@ -88,11 +88,11 @@ def fitted_on(first: dt.date, day: dt.date, until: dt.date, *, settings: Setting
     until
         The first day that the search for the run's recipe did not look at.
     """
-    every = settings.model.refit_days
-    scheduled = first + dt.timedelta(days=(day - first).days // every * every)
-    # The first day with that recipe:
-    searched = until + dt.timedelta(days=settings.evaluation.holdout_days - 1)
-    return min(day, max(scheduled, searched))
+    every, held = settings.model.refit_days, settings.evaluation.holdout_days
+    pinned = settings.model.weights is not None  # one recipe for all days that have a history
+    begun = (first if pinned else until - dt.timedelta(days=1)) + dt.timedelta(days=held)
+    since = max(0, (day - begun).days)
+    return min(day, begun + dt.timedelta(days=since // every * every))
 
 
 def choose_recipe(
