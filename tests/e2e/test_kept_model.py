@@ -12,7 +12,7 @@ from e2e.sample import Shop, must
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
-FIT, DAYS = "2026-01-08", ("2026-01-09", "2026-01-10", "2026-01-11")
+FIT, DAYS = "2026-01-08", ("2026-01-09", "2026-01-10")
 SOURCES = "{als: {kind: als, factors: 8}, again: {kind: repeat, half_life_days: 9}}"
 KEPT = (
     *("--set", "model.refit_days=7", "--set", f"model.sources={SOURCES}"),
@@ -25,8 +25,8 @@ def shop(tmp_path_factory) -> Shop:
     """A shop to which no items come: all that changes is what users do, and who comes."""
     home = tmp_path_factory.mktemp("kept")
     must(
-        *("recsys-batch", "simulate", "--out", home / "shop", "--users", "150", "--items", "60"),
-        *("--days", "11", "--set", "new_item_share=0", "--set", "late_share=0"),
+        *("recsys-batch", "simulate", "--out", home / "shop", "--users", "150", "--items", "30"),
+        *("--days", "10", "--set", "new_item_share=0", "--set", "late_share=0"),
     )
     return Shop(home / "shop" / "landing", home / "lake")
 
@@ -53,7 +53,7 @@ def digests(shop: Shop) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def said(shop) -> str:
-    """The fit and three days that are folded into it."""
+    """The fit and two days that are folded into it."""
     return backfill(shop, FIT, DAYS[-1])
 
 
