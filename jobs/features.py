@@ -16,7 +16,7 @@ from recsys_batch.ingest.days import touched_days
 from recsys_batch.job import Job, main
 from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.runs import run_before
-from recsys_batch.models.recipes import run_recipe
+from recsys_batch.models.recipes import fit_day, run_recipe
 
 
 def run(job: Job) -> None:
@@ -30,7 +30,8 @@ def run(job: Job) -> None:
     limits = settings.dataset.limits
     suspects = run_suspects(lake, seen.events, run=opened, before=before, days=days, limits=limits)
     job.say(suspects_sentence(read_rows(job.home, "suspects", run_id=opened.run_id)))
-    clock = run_recipe(job.home, opened.run_id).clock(until.date())
+    fitted_on = fit_day(job.home, opened.run_id)
+    clock = run_recipe(job.home, opened.run_id).clock(day_end(fitted_on).date())
     past = past_state(lake, clock=clock, until=cutoff, horizon=opened.horizon, suspects=suspects)
     tables = feature_tables(
         without_suspects(seen.events, suspects),
@@ -42,6 +43,7 @@ def run(job: Job) -> None:
         day=job.day,
         settings=settings,
         run_id=opened.run_id,
+        fit_day=fitted_on,
     )
     whole = {name: frame.coalesce(2) for name, frame in tables.items()}
     for done, name in enumerate(lake.replace_all(whole, run_id=opened.run_id)):

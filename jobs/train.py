@@ -1,11 +1,11 @@
-"""Fit the recipe's sources on the interactions and register the model as challenger."""
+"""Fit the recipe's sources, or fold the day into an earlier fit; register the challenger."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 
 from recsys_batch import columns as c
-from recsys_batch.features.tables import part_ends
+from recsys_batch.fits import part_models
 from recsys_batch.job import Job, main
 from recsys_batch.lake.arrow import replace_table
 from recsys_batch.lake.ledger import replace_rows
@@ -13,23 +13,19 @@ from recsys_batch.models.champion import register_challenger
 from recsys_batch.models.factors import factor_tables
 from recsys_batch.models.recipes import run_recipe
 from recsys_batch.models.serving import FactorTables
-from recsys_batch.models.training import read_training
-from recsys_batch.ranking.model import fit_model
 from recsys_batch.ranking.stored import keep_latest, model_path
 
 
 def run(job: Job) -> str:
-    """Fit on all events, and on those before the hold-out; return the model's version."""
+    """Make the models of all events, and of those before the hold-out; return the version."""
     opened, lake = job.open_run(), job.lake
-    run_id, precision = opened.run_id, job.settings.model.precision
-    recipe, engine = run_recipe(job.home, run_id), job.als_engine(run_id)
+    run_id, recipe = opened.run_id, run_recipe(job.home, opened.run_id)
     made: dict[str, list[pa.Table]] = {"user_factors": [], "item_factors": []}
-    for done, (part, until) in enumerate(part_ends(job.day, job.settings).items()):
-        job.progress(f"fitting ({part})", done, 2)
-        known = read_training(job.home, run_id=run_id, part=part, until=until)
-        model = fit_model(known, recipe, fit_als=engine, precision=precision)
-        (model.rounded() if part == "full" else model).save(model_path(job.home, run_id, part))
-        for name, table in factor_tables(known, model.factors, run_id=run_id, part=part).items():
+    for each in part_models(job, opened, recipe):
+        served = each.model.rounded() if each.part == "full" else each.model
+        served.save(model_path(job.home, run_id, each.part))
+        factors = factor_tables(each.known, each.model.factors, run_id=run_id, part=each.part)
+        for name, table in factors.items():
             made[name].append(table)
     keep_latest(job.home)
     for name, parts in made.items():

@@ -16,7 +16,7 @@ from recsys_batch.models.champion import log_trials
 from recsys_batch.models.recipes import Recipe
 from recsys_batch.tuning.collect import read_log
 from recsys_batch.tuning.drift import searched_until
-from recsys_batch.tuning.recipes import choose_recipe
+from recsys_batch.tuning.recipes import choose_recipe, fitted_on
 
 
 def run(job: Job) -> Recipe:
@@ -25,13 +25,8 @@ def run(job: Job) -> Recipe:
     cutoff = part_ends(job.day, settings)["train"]
     first = first_day(job.home, horizon=opened.horizon)
     until, changed = searched_until(job.lake, settings, first, cutoff, horizon=opened.horizon)
-    seen = Inputs.before(job.lake, until, horizon=opened.horizon)
-    log = inputs_digest(
-        job.home,
-        last_day=until - dt.timedelta(days=1),
-        horizon=opened.horizon,
-        heeded=seen.heeded(),
-    )[0]
+    seen, last = Inputs.before(job.lake, until, horizon=opened.horizon), until - dt.timedelta(1)
+    log, _ = inputs_digest(job.home, last_day=last, horizon=opened.horizon, heeded=seen.heeded())
     recipe_id = content_digest(log, opened.config_digest, opened.code_version)[:16]
     known = read_rows(job.home, "recipes", recipe_id=recipe_id)
     if known:
@@ -52,7 +47,8 @@ def run(job: Job) -> Recipe:
         journal.unlink(missing_ok=True)
         row = {c.RUN_ID: opened.run_id, "recipe_id": recipe_id, "until": until, **choice.row()}
         job.say(f"recipe {recipe_id}: {len(choice.trials)} trials in {choice.seconds:.1f} s")
-    replace_rows(job.home, "recipes", [row], run_id=opened.run_id)
+    fit_day = fitted_on(first, job.day, until, settings=settings)
+    replace_rows(job.home, "recipes", [{**row, "fit_day": fit_day}], run_id=opened.run_id)
     return Recipe.model_validate_json(row["recipe"])
 
 

@@ -96,6 +96,13 @@ class ModelSettings(_Settings):
         "impressions; they are used where they win.",
     )
     per_source: int = Field(150, ge=1, description="Candidates that a source brings for a user.")
+    refit_days: int = Field(
+        1,
+        ge=1,
+        description="Days of the log from one fit to the next. In between the model is kept: users "
+        "and new items are folded into it, and only users of whom something has changed are ranked "
+        "anew.",
+    )
     engine: Literal["auto", "local", "mllib"] = Field(
         "auto",
         description="What fits sources of kind als: local, on the driver's machine, or mllib, "
@@ -110,6 +117,15 @@ class ModelSettings(_Settings):
         None,
         description="Memory that local may take, such as 8g; null: what the machine has left.",
     )
+
+    @model_validator(mode="after")
+    def _folds_what_is_exact(self) -> Self:
+        if self.refit_days > 1 and self.precision != "float32":
+            raise ValueError(
+                f"precision {self.precision} is for models that are fitted every day "
+                "(refit_days 1): nothing can be folded into rounded factors"
+            )
+        return self
 
 
 class TuningSettings(_Settings):

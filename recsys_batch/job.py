@@ -16,6 +16,9 @@ from typing import Any
 
 from recsys_batch.config import Settings, load_settings
 from recsys_batch.errors import TRACEBACK, ConfigError, LandingError, RecsysError
+from recsys_batch.features.history import day_end
+from recsys_batch.features.inputs import Inputs
+from recsys_batch.ingest.days import inputs_digest
 from recsys_batch.ingest.landing import landing_place, require_folder
 from recsys_batch.ingest.objects import S3Folder
 from recsys_batch.ingest.pseudonyms import content_digest
@@ -23,7 +26,7 @@ from recsys_batch.lake.cost import Meter, keep_cost
 from recsys_batch.lake.digests import code_version
 from recsys_batch.lake.failures import spark_failure
 from recsys_batch.lake.logs import LOG, log_file
-from recsys_batch.lake.runs import Run, open_run
+from recsys_batch.lake.runs import Run, make_run, open_run
 from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake, write_lock
 from recsys_batch.models.engines import AlsEngine
@@ -80,6 +83,22 @@ class Job:
     def config_digest(self) -> str:
         """Digest of the settings and rules that can change a result."""
         return content_digest(self.settings.digest(), self.policy.digest())
+
+    def name_run(self, *, horizon: int) -> Run:
+        """The run of the day by what it sees of the counted batches up to a horizon."""
+        seen = Inputs(self.lake, until=day_end(self.day), horizon=horizon)
+        digest, rows = inputs_digest(
+            self.home, last_day=self.day, horizon=horizon, heeded=seen.heeded()
+        )
+        return make_run(
+            dataset=self.settings.dataset.name,
+            as_of=self.day,
+            horizon=horizon,
+            events_digest=digest,
+            events=rows,
+            config_digest=self.config_digest,
+            code_version=code_version(),
+        )
 
     def open_run(self) -> Run:
         """The day's run, as `validate` opened it."""

@@ -72,15 +72,15 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "train",
-        "fit the recipe's sources and register the model as challenger",
-        reads=("interactions", "users", "items", "popularity", "recipes", "runs"),
+        "fit the recipe's sources, or fold into an earlier fit; register the model as challenger",
+        reads=("interactions", "users", "items", "popularity", "recipes", "runs", "fitted"),
         writes=("user_factors", "item_factors", "fitted", "models"),
     ),
     Stage(
         "recommend",
         "exact top-N for every user, region, cohort and for all; check the finished lists",
-        reads=("fitted", "interactions", "items", "runs"),
-        writes=("topn_user", "topn_segment", "validations"),
+        reads=("fitted", "interactions", "items", "runs", "topn_user", "validations"),
+        writes=("topn_user", "topn_segment", "list_changes", "validations"),
     ),
     Stage(
         "evaluate",

@@ -54,7 +54,7 @@ def interactions(
     was_seen = F.col(c.EVENT_TYPE).isin(list(seen_types))
 
     def net(part: Part, units: Column) -> Column:
-        total = weighed(weights, units, decay.weight(part.until.date()))
+        total = weighed(weights, units, decay.weight(part.weighed_from))
         return F.greatest(total, F.lit(0.0)).alias(part.prefix + c.WEIGHT)
 
     def sums(part: Part) -> list[Column]:

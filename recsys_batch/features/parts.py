@@ -25,11 +25,20 @@ class Part:
         The instant it looks back from.
     prefix
         Of the columns of its sums; a row in which they are null is not of the part.
+    fit_until
+        `until` of the earlier fit that it is folded into, where it is: the weights of interactions
+        are what they were then, and later ones weigh more.
     """
 
     name: str
     until: dt.datetime
     prefix: str = ""
+    fit_until: dt.date | None = None
+
+    @property
+    def weighed_from(self) -> dt.date:
+        """The day that the decay of interactions looks back from."""
+        return self.fit_until or self.until.date()
 
     def of(self, name: str) -> Column:
         """The part's own column."""

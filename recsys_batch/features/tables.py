@@ -51,6 +51,7 @@ def feature_tables(
     day: dt.date,
     settings: Settings,
     run_id: str,
+    fit_day: dt.date | None = None,
 ) -> dict[str, DataFrame]:
     """Make the features twice: of all events of a run, and of those before the hold-out.
 
@@ -68,6 +69,9 @@ def feature_tables(
         The half-lives of the run's recipe.
     day
         The logical day.
+    fit_day
+        The logical day whose model this is folded into: interactions weigh what they weighed
+        then, later ones more. None: `day`.
 
     Returns
     -------
@@ -86,7 +90,11 @@ def feature_tables(
     everything = past_and_whole(past, fold(held, clock))
     state = consented(everything, refused)
     require_history(state, day=day, settings=settings)
-    parts = (Part("full", until), Part("train", cutoff, PAST))
+    fit_ends = part_ends(fit_day or day, settings)
+    parts = (
+        Part("full", until, fit_until=fit_ends["full"]),
+        Part("train", cutoff, PAST, fit_until=fit_ends["train"]),
+    )
 
     def listed(rows: DataFrame) -> DataFrame:
         return permitted(rows, refused, "personalization")

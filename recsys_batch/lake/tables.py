@@ -351,6 +351,7 @@ TABLES: dict[str, Table] = {
                 _RUN,
                 ("recipe_id", "STRING", "digest of what it was chosen by: log, settings and code"),
                 ("until", "DATE", "first day that was not looked at; null: nothing was"),
+                ("fit_day", "DATE", "logical day whose features the model is fitted on"),
                 ("recipe", "STRING", "half-lives, sources and weights, JSON"),
                 ("reasons", "ARRAY<STRING>", "a sentence a choice, with its figures"),
                 ("trials", "BIGINT", "models tried"),
@@ -496,6 +497,19 @@ TABLES: dict[str, Table] = {
             ("publication_id", "user_key"),
             ("publication_id",),
             "a user's list",
+        ),
+        Table(
+            "list_changes",
+            "gold",
+            (
+                _RUN,
+                ("built_on", "STRING", "run whose lists of the others were taken, or null"),
+                ("reason", "STRING", "why lists were made anew, or unchanged"),
+                ("users", "BIGINT", "users of whom that is the first reason"),
+            ),
+            ("run_id", "reason"),
+            (),
+            "how many lists of a run were made anew, and why",
         ),
         Table(
             "topn_segment",

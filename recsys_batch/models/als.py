@@ -92,6 +92,43 @@ def fit_als(
     return users, items
 
 
+def fold_als(
+    weights: sparse.csr_matrix,
+    others: Floats,
+    *,
+    regularization: float,
+    alpha: float,
+    frequency_exponent: float = 0.0,
+    threads: int | None = None,
+) -> Floats:
+    """The best factors of rows, given those of the columns, which stay as they are.
+
+    Those of a row depend on its own cells and on `others` alone, to the bit.
+
+    Parameters
+    ----------
+    weights
+        Rows x columns, positive.
+    others
+        Columns x factors.
+    regularization, alpha, frequency_exponent, threads
+        As in `fit_als`.
+
+    Raises
+    ------
+    InputDataError
+        The factors are not finite.
+    """
+    rows = Rows(weights.astype(np.float32), alpha, regularization, frequency_exponent)
+    with (
+        threadpool_limits(limits=1, user_api="blas"),
+        ThreadPoolExecutor(threads or cores()) as pool,
+    ):
+        found = rows.fold(others, pool)
+    require_finite(found, others, where=f"regularization {regularization}, alpha {alpha}")
+    return found
+
+
 def als_memory(weights: sparse.csr_matrix, *, factors: int, threads: int | None = None) -> int:
     """Bytes that `fit_als` takes at most beside the matrix that it is given.
 

@@ -148,6 +148,12 @@ def run_recipe(home: Path, run_id: str) -> Recipe:
     return Recipe.model_validate_json(rows[0]["recipe"])
 
 
+def fit_day(home: Path, run_id: str) -> dt.date:
+    """The logical day whose features the model of a run is fitted on, as `tune` found it."""
+    day: dt.date = read_rows(home, "recipes", run_id=run_id)[0]["fit_day"]
+    return day
+
+
 def stored_recipe(home: Path, run_id: str) -> Recipe | None:
     """The recipe that a run's model was made by, or None where it has no model."""
     rows = read_rows(home, "models", run_id=run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +14,10 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from recsys_batch import columns as c
-from recsys_batch.errors import InputDataError
+from recsys_batch.errors import ContractError, InputDataError
 from recsys_batch.lake.arrow import read_table
 from recsys_batch.models.sources import SourceData
+from recsys_batch.models.sources.interface import spread_rows
 
 _EPOCH = dt.date(1970, 1, 1)
 
@@ -57,6 +59,9 @@ class Training:
         Regions, ascending: `SourceData.regions` holds places in it.
     cohort_names
         Cohorts of those who may have a list, ascending: `SourceData.cohorts` holds places in it.
+    ahead_days
+        Days from the instant that ``data.ages`` are counted from to the end of the part: 0, but for
+        what is folded into an earlier fit.
     """
 
     keys: npt.NDArray[np.bytes_]
@@ -76,6 +81,7 @@ class Training:
     seen: sparse.csr_matrix
     region_names: tuple[str, ...]
     cohort_names: tuple[str, ...]
+    ahead_days: int = 0
 
     def user_keys(self, rows: npt.NDArray[np.integer]) -> pa.StringArray:
         """Keys of some users who are no strangers."""
@@ -98,6 +104,8 @@ def training(
     popularity: pa.Table,
     *,
     until: dt.date,
+    fit: Training | None = None,
+    fit_until: dt.date | None = None,
 ) -> Training:
     """Index a part of a run's features; equal rows in any order give equal bits.
 
@@ -114,12 +122,18 @@ def training(
         segment (null: all, else a region), item_id, score.
     until
         The first day that the part does not look back on.
+    fit
+        What the model was fitted on that this is to be folded into: its regions, its cohorts and
+        its popularity are kept, and ages are counted from its end. None: it is fitted on this.
+    fit_until
+        `until` of `fit`.
 
     Raises
     ------
     InputDataError
         No pair has a positive weight.
     """
+    fit_until = fit_until or until
     items = items.sort_by(c.ITEM_ID)
     ids = items[c.ITEM_ID].combine_chunks()
     keys = pc.unique(
@@ -131,8 +145,8 @@ def training(
     order = np.lexsort((columns, rows))
     table = interactions.take(pa.array(order))
     rows, columns = rows[order], columns[order]
-    regions, region_names = _codes(users, c.REGION, keys)
-    cohorts, cohort_names = _codes(users, c.COHORT, keys)
+    regions, region_names = _codes(users, c.REGION, keys, None if fit is None else fit.region_names)
+    cohorts, cohort_names = _codes(users, c.COHORT, keys, None if fit is None else fit.cohort_names)
     shape = (len(keys) + len(region_names) + 1 + len(cohort_names), len(ids))
     least_ages = np.full(shape[0], np.nan, dtype=np.float32)
     least_ages[_places(users[c.USER_KEY], keys)] = pc.fill_null(
@@ -147,10 +161,12 @@ def training(
             fix="widen the window, weigh more event types, or choose a later day",
         )
     seen = table[c.SEEN].to_numpy(zero_copy_only=False).astype(bool)
-    ages = _days_before(table[c.LAST_TIME], until)
+    ages = _days_before(table[c.LAST_TIME], fit_until)
     categories = sorted(pc.unique(items[c.CATEGORY].drop_null()).to_pylist())
     acts = pc.dictionary_encode(table[c.EVENT_TYPE].combine_chunks())
-    popular, regional = _popularity(popularity, ids, region_names)
+    popular, regional = (
+        _popularity(popularity, ids, region_names) if fit is None else _kept_popularity(fit, ids)
+    )
     return Training(
         keys=np.array(keys.to_pylist(), dtype=np.bytes_),
         ids=tuple(ids.to_pylist()),
@@ -179,7 +195,27 @@ def training(
         seen=_csr(rows[seen], columns[seen], np.ones(int(seen.sum()), dtype=np.float32), shape),
         region_names=region_names,
         cohort_names=cohort_names,
+        ahead_days=(until - fit_until).days,
     )
+
+
+def known_places(fit: Training, ids: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Column of each item of a fit among later items, which are ascending, too.
+
+    Raises
+    ------
+    ContractError
+        One is not among them.
+    """
+    found = pc.index_in(pa.array(fit.ids), value_set=pa.array(ids))
+    if found.null_count:
+        gone = fit.ids[pc.indices_nonzero(pc.is_null(found))[0].as_py()]
+        raise ContractError(
+            f"{found.null_count} items that the model knows are not among the later ones",
+            where=f"features of a run that is folded into an earlier fit, item {gone}",
+            fix="run the day of the fit again, or set model.refit_days to 1",
+        )
+    return np.asarray(found.to_numpy(), dtype=np.int64)
 
 
 def item_texts(items: pa.Table) -> tuple[str, ...]:
@@ -222,10 +258,11 @@ def _days_before(times: pa.ChunkedArray, until: dt.date) -> npt.NDArray[np.float
 
 
 def _codes(
-    users: pa.Table, column: str, keys: pa.Array
+    users: pa.Table, column: str, keys: pa.Array, names: Sequence[str] | None
 ) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
-    """What a column says of each user, as a place among its names."""
-    names = sorted(pc.unique(users[column].drop_null()).to_pylist())
+    """What a column says of each user, as a place among its names, or among those given."""
+    if names is None:
+        names = sorted(pc.unique(users[column].drop_null()).to_pylist())
     codes = _none(len(keys))
     codes[_places(users[c.USER_KEY], keys)] = coded(users[column], pa.array(names, pa.string()))
     return codes, tuple(names)
@@ -257,13 +294,34 @@ def _popularity(
     return popular, regional
 
 
-def read_training(home: Path, *, run_id: str, part: str, until: dt.date) -> Training:
+def _kept_popularity(
+    fit: Training, ids: pa.Array
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Of all, and regions x items, as it was at a fit; nothing is known of items that are new."""
+    places = known_places(fit, ids.to_pylist())
+    assert fit.data.popularity is not None
+    assert fit.data.regional is not None
+    popular = spread_rows(fit.data.popularity, places, len(ids))
+    return popular, np.ascontiguousarray(spread_rows(fit.data.regional.T, places, len(ids)).T)
+
+
+def read_training(
+    home: Path,
+    *,
+    run_id: str,
+    part: str,
+    until: dt.date,
+    fit: Training | None = None,
+    fit_until: dt.date | None = None,
+) -> Training:
     """Read one part of a run's features.
 
     Parameters
     ----------
     until
         The first day that the part does not look back on.
+    fit, fit_until
+        As in `training`.
 
     Raises
     ------
@@ -289,4 +347,4 @@ def read_training(home: Path, *, run_id: str, part: str, until: dt.date) -> Trai
         name: read_table(home, name, columns, run_id=run_id, **equal)
         for name, (columns, equal) in wanted.items()
     }
-    return training(**found, until=until)
+    return training(**found, until=until, fit=fit, fit_until=fit_until)

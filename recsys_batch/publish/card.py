@@ -57,6 +57,7 @@ def model_card(
         f"{_days(made['popularity_half_life_days'])}; what a user has seen is "
         f"{'listed' if made['seen'] == 'allow' else 'left out'}.",
         f"- Users without a history get what the source `{made['newcomers']}` says.",
+        f"- Fitted on the features of {recipe['fit_day']}{_folded(manifest, recipe)}.",
         f"- Re-ranker: {_reranker(made['trees'])}.",
         f"- Scores before rules {_calibration(made['calibration'])}.",
         "",
@@ -98,6 +99,12 @@ def model_card(
         "- Items that nobody has touched are ranked by their texts alone.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _folded(manifest: Mapping[str, Any], recipe: Mapping[str, Any]) -> str:
+    if str(recipe["fit_day"]) == manifest["as_of"]:
+        return ""
+    return "; what came since is folded in"
 
 
 def _reranker(trees: Mapping[str, Any] | None) -> str:

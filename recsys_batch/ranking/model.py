@@ -23,7 +23,7 @@ from recsys_batch.models.sources import (
     FittedSource,
     SourceSettings,
 )
-from recsys_batch.models.training import Training
+from recsys_batch.models.training import Training, known_places
 
 # What reading a file that is missing, cut off, or of other code can raise.
 _UNREADABLE = (OSError, ValueError, EOFError, LookupError, AttributeError, ImportError)
@@ -43,12 +43,15 @@ class RankingModel:
         The recipe's sources, fitted.
     precision
         Numbers of the factors that it is served with.
+    fitted_in
+        The run that fitted it; a later one that it was kept for has folded its data in.
     """
 
     recipe: Recipe
     trained_on: Training
     sources: Mapping[str, FittedSource]
     precision: Precision = "float32"
+    fitted_in: str = ""
 
     @property
     def factors(self) -> FactorSource:
@@ -94,6 +97,7 @@ def fit_model(
     threads: int = 1,
     fit_als: FitAls | None = None,
     precision: Precision = "float32",
+    fitted_in: str = "",
 ) -> RankingModel:
     """Fit a recipe's sources; equal features and recipe give equal bits.
 
@@ -103,7 +107,7 @@ def fit_model(
         As in `SourceSettings.fit`.
     fit_als
         What fits sources of kind `als`, such as an `AlsEngine`; None: their own `fit`.
-    precision
+    precision, fitted_in
         As in `RankingModel`.
 
     Raises
@@ -120,7 +124,28 @@ def fit_model(
         return settings.fit(trained_on.data, threads=threads)
 
     fitted = {name: fit(settings) for name, settings in recipe.sources.items()}
-    return RankingModel(recipe, trained_on, fitted, precision)
+    return RankingModel(recipe, trained_on, fitted, precision, fitted_in)
+
+
+def fold_model(fit: RankingModel, trained_on: Training) -> RankingModel:
+    """Keep what a model has learnt of items, for the users and items of later features.
+
+    What a user's lists are made of is that user's own features and what all share, to the bit.
+
+    Parameters
+    ----------
+    fit
+        The model, fitted or folded.
+    trained_on
+        Later features, made for it (`training`).
+    """
+    places = known_places(fit.trained_on, trained_on.ids)
+
+    def fold(name: str, settings: SourceSettings) -> FittedSource:
+        return settings.refold(fit.sources[name], trained_on.data, places)
+
+    folded = {name: fold(name, settings) for name, settings in fit.recipe.sources.items()}
+    return replace(fit, trained_on=trained_on, sources=folded)
 
 
 def load_model(path: Path) -> RankingModel:

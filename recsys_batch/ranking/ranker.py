@@ -82,6 +82,11 @@ class Ranker:
         Seed of what is drawn by chance.
     n
         Length of a list.
+
+    Attributes
+    ----------
+    compiled
+        The rules, resolved.
     """
 
     def __init__(
@@ -89,7 +94,7 @@ class Ranker:
     ) -> None:
         self.model, self._run_id, self.n = model, run_id, n
         facts = _item_facts(model)
-        self._compiled = compile_policy(policy, facts, as_of=as_of)
+        self.compiled = compile_policy(policy, facts, as_of=as_of)
         self._gatherer = Gatherer(model.sources, per_source=max(n, model.recipe.per_source))
         names = list(model.sources)
         self.source_names = (*names, "pin", "exploration")
@@ -108,7 +113,7 @@ class Ranker:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the rules name in vain."""
-        return self._compiled.warnings
+        return self.compiled.warnings
 
     @property
     def repeats_shown(self) -> bool:
@@ -117,7 +122,7 @@ class Ranker:
 
     def available(self, rows: Rows) -> npt.NDArray[np.int64]:
         """How many items each user's list may choose from."""
-        base = self._compiled.allowed()
+        base = self.compiled.allowed()
         out = self._exclude(rows, self._user_facts(rows))
         kept_out = out @ base.astype(np.int64)
         return np.asarray(int(base.sum()) - kept_out, dtype=np.int64)
@@ -131,12 +136,12 @@ class Ranker:
         """
         users = self._user_facts(rows)
         exclude = self._exclude(rows, users)
-        found = self._gatherer.candidates(rows, exclude=exclude, allow=self._compiled.allowed())
+        found = self._gatherer.candidates(rows, exclude=exclude, allow=self.compiled.allowed())
         weights = self._weights[np.where(self.model.known[rows], 0, 1)].T[:, :, None]
         parts = found.scores * weights
         parts = np.concatenate([parts, self._corrections(found, rows)[None]])
         scores = np.where(found.items < 0, np.float32(-np.inf), parts.sum(axis=0))
-        made = self._compiled.arrange(
+        made = self.compiled.arrange(
             found.items,
             scores,
             users,
@@ -163,7 +168,7 @@ class Ranker:
         Users without a history get what is popular from every source.
         """
         exclude = self._exclude(rows, self._user_facts(rows))
-        lists = self._gatherer.best(rows, exclude=exclude, allow=self._compiled.allowed())
+        lists = self._gatherer.best(rows, exclude=exclude, allow=self.compiled.allowed())
         strangers = ~self.model.known[rows]
         for name, found in lists.items():
             if not isinstance(self.model.recipe.sources[name], PopularSettings | SegmentSettings):
@@ -210,7 +215,7 @@ class Ranker:
 
     def _exclude(self, rows: Rows, users: UserFacts) -> sparse.csr_matrix:
         """What no list of the users may hold, besides what no list at all may: users x items."""
-        compiled = self._compiled
+        compiled = self.compiled
         out = compiled.exclude(users).astype(np.int64)
         if not self.repeats_shown:
             out = out + self.model.trained_on.seen[rows].astype(bool).astype(np.int64)
@@ -256,7 +261,11 @@ def _taken(trained_on: Training, kind: str) -> sparse.csr_matrix:
     if kind != "any":
         code = trained_on.act_names.index(kind) if kind in trained_on.act_names else -1
         acted = (trained_on.acts == code).astype(np.float32)
-    cells = (acted * (ages + 1), weights.indices.copy(), weights.indptr.copy())
+    cells = (
+        acted * (ages + trained_on.ahead_days + 1),
+        weights.indices.copy(),
+        weights.indptr.copy(),
+    )
     taken = sparse.csr_matrix(cells, weights.shape)
     taken.eliminate_zeros()
     return taken

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from recsys_batch import columns as c
@@ -27,9 +28,16 @@ _TASKS_A_CORE = 2  # so that a core whose users are quick takes on more
 
 
 def rank_users(
-    spark: SparkSession, path: Path, policy: Policy, *, as_of: dt.date, run_id: str, n: int
+    spark: SparkSession,
+    path: Path,
+    policy: Policy,
+    *,
+    as_of: dt.date,
+    run_id: str,
+    n: int,
+    rows: npt.NDArray[np.integer] | None = None,
 ) -> DataFrame:
-    """Rank items for every user of a stored model who may have a list: user_key, region, items.
+    """Rank items for users of a stored model who may have a list: user_key, region, items.
 
     The file is shipped once to each machine and mapped into memory by its workers. Tasks are pure,
     so that a retried or speculative one does no harm.
@@ -40,40 +48,42 @@ def rank_users(
         What `RankingModel.save` wrote.
     policy, as_of, run_id, n
         As in `Ranker`.
+    rows
+        Rows of the users; None: of all. A list does not depend on what other users are ranked.
     """
     from pyspark import SparkFiles
 
     context = spark.sparkContext
     context.addFile(str(path))
     name = path.name
-    listed = int(load_model(path).trained_on.listed.sum())
-    blocks = -(-listed // _BLOCK_USERS)
+    users = np.flatnonzero(load_model(path).trained_on.listed) if rows is None else rows
+    blocks = -(-len(users) // _BLOCK_USERS)
     tasks = max(1, min(blocks, _TASKS_A_CORE * context.defaultParallelism))
 
     def run(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(limits=1):
-            ranker, reasons, rows = _opened(SparkFiles.get(name), policy, as_of, run_id, n)
+            ranker, reasons = _opened(SparkFiles.get(name), policy, as_of, run_id, n)
             for batch in batches:
                 for block in batch.column(0).to_pylist():
-                    users = rows[block * _BLOCK_USERS : (block + 1) * _BLOCK_USERS]
-                    yield user_lists(ranker, users, reasons)
+                    own = users[block * _BLOCK_USERS : (block + 1) * _BLOCK_USERS]
+                    yield user_lists(ranker, own, reasons)
 
     return spark.range(0, blocks, 1, tasks).mapInArrow(run, _LIST)
 
 
-_workers: dict[str, tuple[Ranker, Reasons, np.ndarray]] = {}
+_workers: dict[str, tuple[Ranker, Reasons]] = {}
 
 
 def _opened(
     path: str, policy: Policy, as_of: dt.date, run_id: str, n: int
-) -> tuple[Ranker, Reasons, np.ndarray]:
-    """A worker's ranker, made once a process, and the rows of users who may have a list."""
+) -> tuple[Ranker, Reasons]:
+    """A worker's ranker, made once a process."""
     name = f"{path}:{policy.digest()}:{as_of}:{run_id}:{n}"
     if name not in _workers:
         model = load_model(Path(path))
         ranker = Ranker(model, policy, as_of=as_of, run_id=run_id, n=n)
         _workers.clear()
-        _workers[name] = (ranker, Reasons(model), np.flatnonzero(model.trained_on.listed))
+        _workers[name] = (ranker, Reasons(model))
     return _workers[name]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recsys_batch.models.sources import FactorSource, FittedSource
+from recsys_batch.ranking.products import moments, picked_scores
 from recsys_batch.topn import PreparedItems, top_n
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -71,13 +72,10 @@ class _Factors:
             allow=allow,
             threads=self._threads,
         )
-        means = users @ self._mean
-        variances = ((users @ self._covariance) * users).sum(axis=1)
+        means, variances = moments(users, self._mean, self._covariance)
 
         def standard(items: Ints) -> Floats:
-            picked = np.maximum(items, 0)
-            pairs = zip(picked, users, strict=True)
-            scores = np.stack([self._source.items[own] @ user for own, user in pairs])
+            scores = picked_scores(users, self._source.items, np.maximum(items, 0))
             return _standardise(scores, means, np.sqrt(np.maximum(variances, 0.0)))
 
         return best, standard

@@ -20,6 +20,11 @@ def model_path(home: Path, run_id: str, part: str) -> Path:
     return run_folder(home, run_id) / f"{run_id}-{part}.model"
 
 
+def keep(home: Path, run_id: str) -> None:
+    """Count a run's models among those of the latest."""
+    run_folder(home, run_id).touch()
+
+
 def keep_latest(home: Path) -> None:
     """Remove the models of all runs but those trained last, and what the last one's fits left."""
     runs = sorted((home / "fitted").iterdir(), key=lambda each: each.stat().st_mtime_ns)

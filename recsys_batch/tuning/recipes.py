@@ -75,6 +75,26 @@ def looked_until(first: dt.date, cutoff: dt.date, *, every_days: int) -> dt.date
     return first + dt.timedelta(days=min(looked, days))
 
 
+def fitted_on(first: dt.date, day: dt.date, until: dt.date, *, settings: Settings) -> dt.date:
+    """The logical day whose features the model of a run is fitted on, at most `day`.
+
+    The first day that has the run's recipe, and every `model.refit_days` days from then on. It
+    depends on the log alone, so that a backfill in any order fits the same models.
+
+    Parameters
+    ----------
+    first
+        The log's first day.
+    until
+        The first day that the search for the run's recipe did not look at.
+    """
+    every, held = settings.model.refit_days, settings.evaluation.holdout_days
+    pinned = settings.model.weights is not None  # one recipe for all days that have a history
+    begun = (first if pinned else until - dt.timedelta(days=1)) + dt.timedelta(days=held)
+    since = max(0, (day - begun).days)
+    return min(day, begun + dt.timedelta(days=since // every * every))
+
+
 def choose_recipe(
     read: Callable[[], Log],
     *,

@@ -40,6 +40,7 @@ def card(**changed: Any) -> str:
             "trials": 3,
             "seconds": 2.0,
             "until": "2026-01-01",
+            "fit_day": "2026-01-01",
             "reasons": ["re-ranked, by the weights alone 0.1; LambdaRank 0.2: LambdaRank is taken"],
         },
         metrics=[{**figure, "users": 7}],
@@ -70,3 +71,7 @@ def test_it_says_what_a_score_means_and_how_far_off_that_is():
     assert "- Scores before rules are calibrated (platt) to the probability that a user" in told
     assert "| model | ece |" in told
     assert "| lists | 0.0123 |" in told
+
+
+def test_a_model_that_was_kept_is_told_from_one_of_the_day():
+    assert "Fitted on the features of 2026-01-01; what came since is folded in." in card()

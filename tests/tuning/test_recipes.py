@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recsys_batch.config import load_settings
 from recsys_batch.errors import ConfigError
 from recsys_batch.models.sources import AlsSettings, PopularSettings, RepeatSettings
 from recsys_batch.tuning.log import Log
-from recsys_batch.tuning.recipes import looked_until
+from recsys_batch.tuning.recipes import fitted_on, looked_until
 from recsys_batch.tuning.spaces import USUAL, USUAL_COHORTS, USUAL_REPEAT
 from tuning.logs import choose, groceries, log_of
 
@@ -52,6 +53,33 @@ def test_while_the_history_is_short_it_is_looked_at_whenever_it_has_grown_by_a_t
     assert [looked(days) for days in range(13)] == list(range(13))
     assert len({looked(days) for days in range(20, 40)}) == 9  # 20, 22, ... 30, 33, 36, 39
     assert len({looked(days) for days in range(200, 270)}) == 11  # every seven days
+
+
+@given(
+    days=st.integers(8, 900),
+    every=st.integers(1, 30),
+    searched=st.integers(1, 30),
+    weights=st.sampled_from([None, {"als": 1.0, "popular": 0.0}]),
+)
+def test_a_model_is_fitted_on_the_day_that_its_own_day_says(days, every, searched, weights):
+    """The fit's day has the same recipe, a history, and itself as the day of its fit."""
+    named = None if weights is None else {"als": {"kind": "als"}}
+    given_ = {"model": {"refit_days": every, "weights": weights, "sources": named}}
+    own = load_settings("sample", overrides={**given_, "tuning": {"every_days": searched}})
+    held = own.evaluation.holdout_days
+
+    def fit(day: dt.date) -> tuple[dt.date, dt.date]:
+        cutoff = day + dt.timedelta(days=1 - held)
+        until = looked_until(FIRST, cutoff, every_days=searched)
+        return fitted_on(FIRST, day, until, settings=own), until
+
+    day = FIRST + dt.timedelta(days=days)
+    fitted, until = fit(day)
+    assert dt.timedelta(0) <= day - fitted < dt.timedelta(days=every)
+    assert (fitted - FIRST).days >= held
+    assert fit(fitted)[0] == fitted
+    if weights is None:
+        assert fit(fitted)[1] == until
 
 
 def test_by_too_few_users_nothing_is_chosen():

@@ -3,6 +3,6 @@
 `recsys_batch.models.als` alternates between the two sides of a matrix.
 """
 
-from recsys_batch.models.solver.sides import Rows, solver_memory
+from recsys_batch.models.solver.sides import Rows, row_products, solver_memory
 
-__all__ = ["Rows", "solver_memory"]
+__all__ = ["Rows", "row_products", "solver_memory"]

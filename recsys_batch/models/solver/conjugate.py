@@ -198,3 +198,14 @@ def solve(
             _descend(others, taken, near, count, root, scratch, solution, steps, tolerance)
         for k in range(dims):
             solution[k] *= root[k]
+
+
+@compiled
+def add_rows(rows, matrix, out):
+    """Add ``rows @ matrix`` to `out`, row by row and factor by factor."""
+    for row in range(len(rows)):
+        total = out[row]
+        for k in range(rows.shape[1]):
+            value, other = rows[row, k], matrix[k]
+            for column in range(len(total)):
+                total[column] += value * other[column]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys_batch.models.solver.conjugate import LINE, TOGETHER, solve
+from recsys_batch.models.solver.conjugate import LINE, TOGETHER, add_rows, solve
 
 Floats = npt.NDArray[np.float32]
 Edge = tuple[int, int]
@@ -52,10 +52,48 @@ class Rows:
         better. Equal input gives equal bits, however many threads `pool` has, as blocks are cut by
         the data alone. Where numbers are beyond float32, they become NaN.
         """
+
+        def begin(rows: Edge, basis: Floats) -> Floats:
+            return np.asarray(start[slice(*rows)] @ basis)
+
+        def end(rows: Edge, solved: Floats, back: Floats) -> None:
+            np.matmul(solved, back, out=start[slice(*rows)])
+
+        if not self._solve(others, pool, begin, end):
+            start.fill(np.nan)
+
+    def fold(self, others: Floats, pool: ThreadPoolExecutor) -> Floats:
+        """The best factors of the rows, given those of the columns, from nothing.
+
+        Those of a row depend on the row and the columns alone, to the bit, whatever other rows
+        there are.
+        """
+        found = np.empty((self.weights.shape[0], others.shape[1]), dtype=np.float32)
+
+        def begin(rows: Edge, basis: Floats) -> Floats:
+            return np.zeros((rows[1] - rows[0], basis.shape[1]), dtype=np.float32)
+
+        def end(rows: Edge, solved: Floats, back: Floats) -> None:
+            found[slice(*rows)] = row_products(solved, back)
+
+        if not self._solve(others, pool, begin, end):
+            found.fill(np.nan)
+        return found
+
+    def _solve(
+        self,
+        others: Floats,
+        pool: ThreadPoolExecutor,
+        begin: Callable[[Edge, Floats], Floats],
+        end: Callable[[Edge, Floats, Floats], None],
+    ) -> bool:
+        """Solve block by block; False, and nothing done, where factors are no finite numbers.
+
+        `begin` gives a block's start in the basis of `_Shared`, `end` is given its solution.
+        """
         gram = _gram(others, pool)
         if not np.isfinite(gram).all():
-            start.fill(np.nan)
-            return
+            return False
         shared = _Shared.of(gram, others, pool)
         back = np.ascontiguousarray(shared.basis.T)
         pointers = self.weights.indptr
@@ -63,22 +101,30 @@ class Rows:
         free: deque[_Scratch] = deque()
 
         def block(rows: Edge) -> None:
-            first, last = rows
+            first = rows[0]
             try:
                 scratch = free.pop()  # is atomic: no two threads have the same
             except IndexError:
                 scratch = _Scratch.of(longest, shared.basis.shape[1])
-            solved = start[first:last] @ shared.basis
+            solved = begin(rows, shared.basis)
             solve(
                 first, pointers, self.weights.indices, self.weights.data, shared.others,
                 shared.diagonal, np.float32(self.penalty), np.float32(self.exponent),
                 np.float32(self.confidence), solved,
                 scratch.gathered, scratch.places, scratch.near, _STEPS, np.float32(_TOLERANCE),
             )  # fmt: skip
-            np.matmul(solved, back, out=start[first:last])
+            end(rows, solved, back)
             free.append(scratch)
 
         deque(pool.map(block, _blocks(pointers)), maxlen=0)
+        return True
+
+
+def row_products(rows: Floats, matrix: Floats) -> Floats:
+    """``rows @ matrix``, in which a row's product depends on no other row, to the bit."""
+    found = np.zeros((len(rows), matrix.shape[1]), dtype=np.float32)
+    add_rows(rows, matrix, found)
+    return found
 
 
 def solver_memory(shape: tuple[int, int], *, factors: int, threads: int) -> int:

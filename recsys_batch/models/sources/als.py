@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field
+from scipy import sparse
 
-from recsys_batch.models.als import fit_als
+from recsys_batch.models.als import fit_als, fold_als
 from recsys_batch.models.sources.interface import (
     FactorScores,
+    Floats,
+    Places,
     Positive,
     SourceData,
     SourceSettings,
+    fold_factors,
 )
 
 
@@ -47,3 +51,17 @@ class AlsSettings(SourceSettings):
             threads=threads,
         )
         return FactorScores(users, items)
+
+    def refold(self, fitted: FactorScores, data: SourceData, places: Places) -> FactorScores:
+        """Solve all users, given the items' factors, and then items that had none."""
+
+        def solve(weights: sparse.csr_matrix, others: Floats) -> Floats:
+            return fold_als(
+                weights,
+                others,
+                regularization=self.regularization,
+                alpha=self.alpha,
+                frequency_exponent=self.frequency_exponent,
+            )
+
+        return fold_factors(fitted.items, data.weights, places, solve)

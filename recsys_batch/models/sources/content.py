@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
 from scipy import sparse
 
 from recsys_batch.errors import InputDataError
-from recsys_batch.models.sources.interface import Floats, ProfiledSettings, Rows, SourceData
+from recsys_batch.models.sources.interface import (
+    Floats,
+    Places,
+    ProfiledSettings,
+    Rows,
+    SourceData,
+)
+
+if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
 
 class ContentSettings(ProfiledSettings):
@@ -44,18 +53,31 @@ class ContentSettings(ProfiledSettings):
                 where="source content",
                 fix="map title, category or description, or leave the source out",
             ) from error
+        return self._of_users(data, items, vectorizer)
+
+    def refold(self, fitted: Content, data: SourceData, places: Places) -> Content:  # noqa: ARG002
+        """Keep the terms and what each weighs; items that are new are told by their texts, too."""
+        assert data.texts is not None
+        items = sparse.csr_matrix(fitted.vectorizer.transform(data.texts))
+        return self._of_users(data, items, fitted.vectorizer)
+
+    def _of_users(
+        self, data: SourceData, items: sparse.csr_matrix, vectorizer: TfidfVectorizer
+    ) -> Content:
         users = sparse.csr_matrix(data.profile(self.profile_half_life_days) @ items)
         lengths = np.sqrt(np.asarray(users.multiply(users).sum(axis=1)).ravel())
         lengths[lengths == 0] = 1.0
         users = sparse.csr_matrix(sparse.diags_array(1.0 / lengths) @ users, dtype=np.float32)
-        return Content(users, items)
+        return Content(users, items.T.tocsr(), vectorizer)
 
 
 class Content:
     """Scores by the cosine of a user's and an item's texts."""
 
-    def __init__(self, users: sparse.csr_matrix, items: sparse.csr_matrix) -> None:
-        self._users, self._items = users, items.T.tocsr()
+    def __init__(
+        self, users: sparse.csr_matrix, items: sparse.csr_matrix, vectorizer: TfidfVectorizer
+    ) -> None:
+        self._users, self._items, self.vectorizer = users, items, vectorizer
 
     def scores(self, rows: Rows) -> Floats:
         """Score all items for some users."""

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from recsys_batch.models.sources.interface import (
     Floats,
+    Places,
     Positive,
     ProfiledSettings,
     Rows,
@@ -53,6 +54,11 @@ class EaseSettings(ProfiledSettings):
         np.fill_diagonal(coefficients, 0.0)
         return Ease(data.profile(self.profile_half_life_days), modelled, coefficients)
 
+    def refold(self, fitted: Ease, data: SourceData, places: Places) -> Ease:
+        """Keep the items' weights."""
+        own = data.profile(self.profile_half_life_days)
+        return Ease(own, places[fitted.modelled], fitted.coefficients)
+
 
 class Ease:
     """Scores ``X B``; items that are not modelled score zero."""
@@ -63,12 +69,12 @@ class Ease:
         modelled: npt.NDArray[np.integer],
         coefficients: Floats,
     ) -> None:
-        self._items, self._modelled = weights.shape[1], modelled
+        self._items, self.modelled = weights.shape[1], modelled
         self._part = sparse.csr_matrix(weights[:, modelled])
         self.coefficients = coefficients
 
     def scores(self, rows: Rows) -> Floats:
         """Score all items for some users."""
         out = np.zeros((len(rows), self._items), dtype=np.float32)
-        out[:, self._modelled] = self._part[rows] @ self.coefficients
+        out[:, self.modelled] = self._part[rows] @ self.coefficients
         return out

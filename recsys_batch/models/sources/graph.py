@@ -8,9 +8,11 @@ a = b = 1/2 and adds the two; here the exponents are settings, and the two are t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 from scipy import sparse
 from threadpoolctl import threadpool_limits
@@ -18,9 +20,12 @@ from threadpoolctl import threadpool_limits
 from recsys_batch.models.sources.interface import (
     FactorScores,
     Floats,
+    Places,
     ProfiledSettings,
     Rows,
     SourceData,
+    spread_csr,
+    spread_rows,
 )
 
 
@@ -53,22 +58,46 @@ class LinearFilterSettings(_Normalised):
         """Normalise; the products are taken when scores are asked for."""
         scaled, _ = self._normalise(data.weights)
         items = np.maximum(np.asarray(data.weights.sum(axis=0)).ravel(), 1e-12)
-        damped = sparse.diags_array(items**-self.signal_exponent)
+        damping = items**-self.signal_exponent
+        return LinearFilter(self._signal(data, damping), scaled.T.tocsr(), damping)
+
+    def refold(self, fitted: LinearFilter, data: SourceData, places: Places) -> LinearFilter:
+        """Keep the users that were learnt from, and how far items are damped."""
+        items = data.weights.shape[1]
+        damping = spread_rows(fitted.damping, places, items)
+        scaled = spread_csr(fitted.scaled, places, items)
+        return LinearFilter(self._signal(data, damping), scaled, damping)
+
+    def _signal(self, data: SourceData, damping: npt.NDArray[np.floating]) -> sparse.csr_matrix:
         own = data.profile(self.profile_half_life_days)
-        signal = sparse.csr_matrix(own @ damped, dtype=np.float32)
-        return LinearFilter(signal, scaled)
+        return sparse.csr_matrix(own @ sparse.diags_array(damping), dtype=np.float32)
 
 
 class LinearFilter:
-    """Scores ``R R~' R~``, by way of the users, so that no items x items matrix is held."""
+    """Scores ``R R~' R~``, by way of the users, so that no items x items matrix is held.
 
-    def __init__(self, signal: sparse.csr_matrix, scaled: sparse.csr_matrix) -> None:
-        self._signal, self._turned, self._scaled = signal, scaled.T.tocsr(), scaled.T.tocsr()
+    Parameters
+    ----------
+    signal
+        R, users x items.
+    scaled
+        R~, turned: items x users that were learnt from.
+    damping
+        What an item of R was multiplied by.
+    """
+
+    def __init__(
+        self,
+        signal: sparse.csr_matrix,
+        scaled: sparse.csr_matrix,
+        damping: npt.NDArray[np.floating],
+    ) -> None:
+        self._signal, self.scaled, self.damping = signal, scaled, damping
 
     def scores(self, rows: Rows) -> Floats:
         """Score all items for some users."""
-        alike = (self._signal[rows] @ self._turned).toarray()
-        return np.ascontiguousarray((self._scaled @ alike.T).T, dtype=np.float32)
+        alike = (self._signal[rows] @ self.scaled).toarray()
+        return np.ascontiguousarray((self.scaled @ alike.T).T, dtype=np.float32)
 
 
 class LowPassSettings(_Normalised):
@@ -83,7 +112,7 @@ class LowPassSettings(_Normalised):
     power_iterations: int = Field(4, ge=1, description="Passes that sharpen the range.")
     seed: int = Field(1, ge=0, description="Seed of the randomised range.")
 
-    def fit(self, data: SourceData, *, threads: int = 1) -> FactorScores:
+    def fit(self, data: SourceData, *, threads: int = 1) -> ProjectedScores:
         """Find the singular vectors by randomised subspace iteration.
 
         Halko, Martinsson, Tropp, "Finding structure with randomness", SIAM Review 2011,
@@ -105,8 +134,30 @@ class LowPassSettings(_Normalised):
         singular = np.sqrt(np.maximum(values[keep], 0.0))
         relative = singular / max(singular.max(initial=0.0), 1e-12)
         weighed = right * (relative**self.sharpness).astype(np.float32)
-        users = data.profile(self.profile_half_life_days) @ (weighed / degrees[:, None])
-        return FactorScores(np.asarray(users, dtype=np.float32), right * degrees[:, None])
+        return self._projected(data, right * degrees[:, None], weighed / degrees[:, None])
+
+    def refold(self, fitted: ProjectedScores, data: SourceData, places: Places) -> ProjectedScores:
+        """Keep the singular vectors."""
+        items = data.weights.shape[1]
+        parts = (spread_rows(each, places, items) for each in (fitted.items, fitted.projection))
+        return self._projected(data, *parts)
+
+    def _projected(self, data: SourceData, items: Floats, projection: Floats) -> ProjectedScores:
+        users = data.profile(self.profile_half_life_days) @ projection
+        return ProjectedScores(np.asarray(users, dtype=np.float32), items, projection)
+
+
+@dataclass(frozen=True, eq=False)
+class ProjectedScores(FactorScores):
+    """Scores as dot products of factors, of which users have those of their items added up.
+
+    Attributes
+    ----------
+    projection
+        float32, items x factors: what an interaction adds to its user's.
+    """
+
+    projection: Floats
 
 
 def _orthonormal(columns: Floats) -> Floats:

@@ -15,7 +15,8 @@ identity ``(D + S'WS)^-1 S'W = D^-1 S' (W^-1 + S D^-1 S')^-1``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -26,12 +27,15 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from recsys_batch.errors import InputDataError
+from recsys_batch.models.solver import row_products
 from recsys_batch.models.sources.interface import (
     FactorScores,
     Floats,
+    Places,
     Positive,
     SourceData,
     SourceSettings,
+    fold_factors,
 )
 
 _BATCH_CELLS = 1 << 20  # gathered factors held at once: 4 MB, about a core's cache
@@ -70,6 +74,17 @@ class IalsSettings(SourceSettings):
         users = np.hstack([users for users, _ in fitted]) / np.float32(self.members)
         return FactorScores(users, np.hstack([items for _, items in fitted]))
 
+    def refold(self, fitted: FactorScores, data: SourceData, places: Places) -> FactorScores:
+        """Solve all users, given the items' factors, and then items that had none."""
+        weights, known = data.weights.astype(np.float32), fitted.items
+        with threadpool_limits(limits=1, user_api="blas"):
+            folded = [
+                fold_factors(member, weights, places, partial(self._solve, product=row_products))
+                for member in np.split(known, self.members, axis=1)
+            ]
+        users = np.hstack([each.users for each in folded]) / np.float32(self.members)
+        return FactorScores(users, np.hstack([each.items for each in folded]))
+
     def _fit_member(
         self, by_user: sparse.csr_matrix, by_item: sparse.csr_matrix, seed: int
     ) -> tuple[Floats, Floats]:
@@ -81,7 +96,12 @@ class IalsSettings(SourceSettings):
             items = self._solve(by_item, users)
         return self._solve(by_user, items), items
 
-    def _solve(self, weights: sparse.csr_matrix, others: Floats) -> Floats:
+    def _solve(
+        self,
+        weights: sparse.csr_matrix,
+        others: Floats,
+        product: Callable[[Floats, Floats], Floats] = np.matmul,
+    ) -> Floats:
         """The best factors of each row of `weights`, given the factors of its columns."""
         gram = others.T.astype(np.float64) @ others
         values, basis = np.linalg.eigh(gram)
@@ -103,7 +123,8 @@ class IalsSettings(SourceSettings):
                 where=f"ials.regularization {self.regularization}, unobserved {self.unobserved}",
                 fix="raise the regularization",
             )
-        return np.asarray(solved @ basis.T.astype(np.float32), dtype=np.float32)
+        back = np.ascontiguousarray(basis.T, dtype=np.float32)
+        return np.asarray(product(solved, back), dtype=np.float32)
 
 
 def _batches(

@@ -6,6 +6,7 @@ users over all items. `tests/models/sources/test_contract.py` holds every source
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeAlias, runtime_checkable
 
@@ -18,6 +19,7 @@ from recsys_batch.errors import ContractError, InputDataError
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Rows: TypeAlias = npt.NDArray[np.integer]
+Places: TypeAlias = npt.NDArray[np.integer]  # ascending
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -175,6 +177,72 @@ class SourceSettings(BaseModel):
             The data lack what this source needs.
         """
         raise NotImplementedError
+
+    def refold(self, fitted: Any, data: SourceData, places: Places) -> FittedSource:
+        """Give what was learnt of items to the users, and to the items, of later data.
+
+        A user's scores depend on that user's rows of `data` and on what all share alone, to the
+        bit: equal rows are scored alike, whoever else is there.
+
+        Parameters
+        ----------
+        fitted
+            What `fit` or `refold` of these settings made.
+        data
+            Later interactions; ages are counted from where they were for `fit`, so that those of
+            later pairs are negative, and popularity, regions and cohorts are those of then.
+        places
+            Of each item that `fitted` knows, its column in `data`.
+        """
+        raise NotImplementedError
+
+
+def fold_factors(
+    items: Floats,
+    weights: sparse.csr_matrix,
+    places: Places,
+    solve: Callable[[sparse.csr_matrix, Floats], Floats],
+) -> FactorScores:
+    """Factors of all users, given those of known items; then of items that had none, given these.
+
+    Parameters
+    ----------
+    items
+        Factors of the known items, zero where there were no interactions.
+    weights
+        Users x items.
+    places
+        Column of each known item.
+    solve
+        The best factors of a matrix's rows, given those of its columns.
+    """
+    spread = spread_rows(items, places, weights.shape[1])
+    users = solve(weights, spread)
+    untold = np.flatnonzero(~spread.any(axis=1))
+    if len(untold):
+        spread[untold] = solve(sparse.csr_matrix(weights[:, untold].T), users)
+    return FactorScores(users, spread)
+
+
+def spread_rows(rows: npt.NDArray[Any], places: Places, items: int) -> npt.NDArray[Any]:
+    """Rows of known items among those of all; zeros for the others."""
+    spread = np.zeros((items, *rows.shape[1:]), dtype=rows.dtype)
+    spread[places] = rows
+    return spread
+
+
+def spread_csr(rows: sparse.csr_matrix, places: Places, items: int) -> sparse.csr_matrix:
+    """The same of a sparse matrix; others have no cells."""
+    counts = spread_rows(np.diff(rows.indptr), places, items)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    return sparse.csr_matrix((rows.data, rows.indices, ends), shape=(items, rows.shape[1]))
+
+
+def spread_pairs(pairs: sparse.csr_matrix, places: Places, items: int) -> sparse.csr_matrix:
+    """A matrix of known items x known items among all items; others have no cells."""
+    columns = places[pairs.indices].astype(np.int32)
+    among = sparse.csr_matrix((pairs.data, columns, pairs.indptr), shape=(len(places), items))
+    return spread_csr(among, places, items)
 
 
 class ProfiledSettings(SourceSettings):

@@ -16,7 +16,14 @@ import numpy.typing as npt
 from pydantic import Field
 from scipy import sparse
 
-from recsys_batch.models.sources.interface import Floats, ProfiledSettings, Rows, SourceData
+from recsys_batch.models.sources.interface import (
+    Floats,
+    Places,
+    ProfiledSettings,
+    Rows,
+    SourceData,
+    spread_pairs,
+)
 
 _BLOCK_ITEMS = 1024  # items whose similarities to all others are held at once
 
@@ -47,6 +54,10 @@ class NeighbourSettings(ProfiledSettings):
         ]
         similarities = sparse.csr_matrix(sparse.vstack(kept), dtype=np.float32)
         return Neighbours(data.profile(self.profile_half_life_days), similarities)
+
+    def refold(self, fitted: Neighbours, data: SourceData, places: Places) -> Neighbours:
+        """Keep the similarities."""
+        return fitted.among(data.profile(self.profile_half_life_days), places)
 
     def _parts(
         self, weights: sparse.csr_matrix
@@ -95,6 +106,10 @@ class Neighbours:
     def __init__(self, weights: sparse.csr_matrix, similarities: sparse.csr_matrix) -> None:
         self._weights = weights
         self.similarities = similarities
+
+    def among(self, weights: sparse.csr_matrix, places: Places) -> Neighbours:
+        """The same similarities for other users and among more items."""
+        return Neighbours(weights, spread_pairs(self.similarities, places, weights.shape[1]))
 
     def scores(self, rows: Rows) -> Floats:
         """Score all items for some users."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,10 +11,12 @@ from pydantic import Field
 from recsys_batch.errors import InputDataError
 from recsys_batch.models.sources.interface import (
     Floats,
+    Places,
     Positive,
     Rows,
     SourceData,
     SourceSettings,
+    spread_rows,
 )
 
 
@@ -34,6 +35,10 @@ class PopularSettings(SourceSettings):
         if self.half_life_days is None and data.popularity is not None:
             return Popular(data.popularity.astype(np.float32))
         return Popular(item_popularity(data, half_life_days=self.half_life_days))
+
+    def refold(self, fitted: Popular, data: SourceData, places: Places) -> Popular:
+        """Keep the popularity; of an item that is new nothing is known."""
+        return Popular(spread_rows(fitted.popularity, places, data.weights.shape[1]))
 
 
 class Popular:
@@ -85,7 +90,16 @@ class RegionalSettings(SegmentSettings):
                 fix="map region, or leave the source out",
             )
         overall = _shares(data.popularity)
-        return SegmentPopularity(data.regions, [self.mixed(data.regional, overall)], overall)
+        return SegmentPopularity(
+            data.regions, _over_mean(self.mixed(data.regional, overall), overall)
+        )
+
+    def refold(
+        self, fitted: SegmentPopularity, data: SourceData, places: Places
+    ) -> SegmentPopularity:
+        """Keep the popularity; users may have come to another region."""
+        assert data.regions is not None
+        return fitted.among(data.regions, places, data.weights.shape[1])
 
 
 class CohortSettings(SegmentSettings):
@@ -111,12 +125,18 @@ class CohortSettings(SegmentSettings):
             popular = item_popularity(data, half_life_days=None)
         overall = _shares(popular)
         parts = [self.mixed(_of_members(data, self.half_life_days), overall)]
-        codes, there = data.cohorts, len(parts[0])
+        codes = _or_region(data, len(parts[0]))
         if data.regions is not None and data.regional is not None:
             parts.append(self.mixed(data.regional, overall))
-            elsewhere = np.where(data.regions < 0, -1, data.regions + there).astype(np.int32)
-            codes = np.where(codes < 0, elsewhere, codes)
-        return SegmentPopularity(codes, parts, overall)
+        return SegmentPopularity(codes, _over_mean(*parts, overall))
+
+    def refold(
+        self, fitted: SegmentPopularity, data: SourceData, places: Places
+    ) -> SegmentPopularity:
+        """Keep the popularity; users may have come to another cohort or region."""
+        regions = 0 if data.regional is None else len(data.regional)
+        codes = _or_region(data, len(fitted.popularity) - regions - 1)
+        return fitted.among(codes, places, data.weights.shape[1])
 
 
 class SegmentPopularity:
@@ -125,18 +145,18 @@ class SegmentPopularity:
     Parameters
     ----------
     codes
-        int32, users: row of each user's segment among all parts, -1 for that of all.
-    parts
-        Shares of the items, segments x items.
-    overall
-        Their shares with all.
+        int32, users: row of each user's segment, -1 for the last.
+    popularity
+        Scores of the items, segments x items; in the last row those with all.
     """
 
-    def __init__(
-        self, codes: npt.NDArray[np.int32], parts: Sequence[Floats], overall: Floats
-    ) -> None:
-        every = np.vstack([*parts, overall]) * np.float32(len(overall))
-        self._codes, self.popularity = codes, np.log1p(every).astype(np.float32)
+    def __init__(self, codes: npt.NDArray[np.int32], popularity: Floats) -> None:
+        self._codes, self.popularity = codes, popularity
+
+    def among(self, codes: npt.NDArray[np.int32], places: Places, items: int) -> SegmentPopularity:
+        """The same popularity for other users and among more items."""
+        spread = spread_rows(self.popularity.T, places, items)
+        return SegmentPopularity(codes, np.ascontiguousarray(spread.T))
 
     def scores(self, rows: Rows) -> Floats:
         """Score all items for some users: the logarithm of one plus the share over the mean's."""
@@ -154,6 +174,21 @@ def item_popularity(data: SourceData, *, half_life_days: float | None) -> Floats
     weights, items = _decayed(data, half_life_days), data.weights.shape[1]
     summed = np.bincount(data.weights.indices, weights=weights, minlength=items)
     return summed.astype(np.float32)
+
+
+def _over_mean(*parts: Floats) -> Floats:
+    """Logarithm of one plus the share over the mean's, of shares of items by segment."""
+    shares = np.vstack(parts)
+    return np.asarray(np.log1p(shares * np.float32(shares.shape[1])), dtype=np.float32)
+
+
+def _or_region(data: SourceData, cohorts: int) -> npt.NDArray[np.int32]:
+    """Row of each user's cohort among as many, behind which regions stand; -1 without either."""
+    assert data.cohorts is not None
+    if data.regions is None or data.regional is None:
+        return data.cohorts
+    elsewhere = np.where(data.regions < 0, -1, data.regions + cohorts).astype(np.int32)
+    return np.where(data.cohorts < 0, elsewhere, data.cohorts)
 
 
 def _of_members(data: SourceData, half_life_days: float | None) -> Floats:

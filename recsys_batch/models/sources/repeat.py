@@ -10,6 +10,7 @@ from scipy import sparse
 
 from recsys_batch.models.sources.interface import (
     Floats,
+    Places,
     Positive,
     Rows,
     SourceData,
@@ -33,6 +34,10 @@ class RepeatSettings(SourceSettings):
         own = data.profile(self.half_life_days).astype(np.float32)
         own.data *= data.weights.data ** np.float32(self.exponent - 1.0)
         return Repeat(own)
+
+    def refold(self, fitted: Repeat, data: SourceData, places: Places) -> Repeat:  # noqa: ARG002
+        """Nothing was learnt that is not the user's own."""
+        return self.fit(data)
 
 
 class Repeat:
