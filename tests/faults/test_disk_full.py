@@ -6,11 +6,8 @@ makes writes fail in their midst.
 
 from __future__ import annotations
 
-import resource
-import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +16,7 @@ from pyspark.sql import SparkSession
 
 from recsys_batch.lake.ledger import read_rows
 
+from .disks import disk_with, files_of_at_most, small_disk
 from .soak import TIMES
 
 MEGABYTES = 6
@@ -32,18 +30,10 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of a few megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "none", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", MEGABYTES) as mounted:
+        if not mounted:
+            pytest.skip("a small disk cannot be mounted here; files of a limited size are tried")
+        yield tmp_path / "disk"
 
 
 def purchases(first: int, number: int) -> str:
@@ -52,30 +42,6 @@ def purchases(first: int, number: int) -> str:
         for n in range(first, first + number)
     )
     return "ts,u,i,q\n" + "\n".join(rows) + "\n"
-
-
-def fill(disk: Path, left: int) -> Path:
-    """Write a file that leaves so many bytes free."""
-    ballast = disk / "ballast"
-    status = subprocess.run(
-        ["df", "--output=avail", "-B1", str(disk)], capture_output=True, text=True, check=True
-    )
-    free = int(status.stdout.split()[-1])
-    with ballast.open("wb") as out:
-        out.write(b"x" * max(0, free - left))
-    return ballast
-
-
-@contextmanager
-def files_of_at_most(size: int, spark: SparkSession) -> Iterator[None]:
-    """Let no file of Spark become larger: a write fails in its midst, as on a full disk."""
-    pid = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
-    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
 def fails(made: Shop, content: str, what: str) -> bool:
@@ -114,11 +80,8 @@ def test_a_full_disk_fails_the_batch_and_leaves_what_was_there(
     made.take({"1.csv": FILES["1.csv"]})
     failures = 0
     for left in LEFT:
-        ballast = fill(disk, left)
-        try:
+        with disk_with(left, disk):
             failures += fails(made, FILES["2.csv"], f"{left} bytes left")
-        finally:
-            ballast.unlink()
     assert failures > 0
     ends_as_if_nothing_had_failed(made, Shop(spark, tmp_path / "whole"))
 
