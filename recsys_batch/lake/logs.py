@@ -41,7 +41,8 @@ class _RunLog(logging.FileHandler):
             super().handleError(record)
         elif not self.told:
             self.told = True
-            sys.stderr.write(f"warning: {self.baseFilename}: the log cannot be written ({error})\n")
+            with contextlib.suppress(OSError):  # where that goes to the same disk
+                sys.stderr.write(f"warning: {self.baseFilename} cannot be written ({error})\n")
 
     def close(self) -> None:
         """Close the file; what could not be written of it is lost."""

@@ -45,10 +45,12 @@ def disk_with(left: int, disk: Path) -> Iterator[None]:
 
 
 @contextmanager
-def files_of_at_most(size: int, spark: SparkSession) -> Iterator[None]:
-    """Let no file of Spark's or of this process's become larger meanwhile."""
-    jvm = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
-    before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in (jvm, os.getpid())}
+def files_of_at_most(size: int, spark: SparkSession | None = None) -> Iterator[None]:
+    """Let no file of this process's, or of Spark's either, become larger meanwhile."""
+    pids = [os.getpid()]
+    if spark is not None:
+        pids.append(spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid())
+    before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids}
     for pid, (_, hard) in before.items():
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, hard))
     try:
