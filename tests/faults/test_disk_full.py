@@ -6,14 +6,16 @@ makes writes fail in their midst.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ingest.shops import Shop
+from ingest.shops import Shop, shop
 from pyspark.sql import SparkSession
 
+from recsys_batch.errors import RecsysError
+from recsys_batch.lake.digests import frame_digest
+from recsys_batch.lake.failures import stage_failure
 from recsys_batch.lake.ledger import read_rows
 
 from .disks import disk_with, files_of_at_most, small_disk
@@ -44,19 +46,21 @@ def purchases(first: int, number: int) -> str:
     return "ts,u,i,q\n" + "\n".join(rows) + "\n"
 
 
-def fails(made: Shop, content: str, what: str) -> bool:
-    """Take the second file, which may fail and must leave the first batch readable."""
-    failed = False
+def fails(work: Callable[[], object]) -> bool:
+    """Whether it fails, with an error that the command line says in one sentence."""
     try:
-        made.take({"2.csv": content})
-    except Exception as error:  # of the lake, of Spark or of the JVM
-        failed = True
-        sys.stdout.write(f"{what}: {type(error).__name__}\n")
-    complete = read_rows(made.lake.home, "batches", status="complete")
-    assert len(complete) == 2 - failed
+        work()
+    except Exception as error:
+        assert isinstance(error, RecsysError) or stage_failure(error, where="here"), error
+        return True
+    return False
+
+
+def batches(made: Shop) -> int:
+    """How many batches are complete; the first, which is one of them, must be readable."""
     known = [row for row in read_rows(made.lake.home, "events") if row["batch_seq"] == 1]
     assert len(known) == 50
-    return failed
+    return len(read_rows(made.lake.home, "batches", status="complete"))
 
 
 FILES = {"1.csv": purchases(0, 50), "2.csv": purchases(50, 6000)}
@@ -80,8 +84,11 @@ def test_a_full_disk_fails_the_batch_and_leaves_what_was_there(
     made.take({"1.csv": FILES["1.csv"]})
     failures = 0
     for left in LEFT:
+        before = batches(made)
         with disk_with(left, disk):
-            failures += fails(made, FILES["2.csv"], f"{left} bytes left")
+            failed = fails(lambda: made.take({"2.csv": FILES["2.csv"]}))
+            assert batches(made) == (before if failed else 2)
+        failures += failed
     assert failures > 0
     ends_as_if_nothing_had_failed(made, Shop(spark, tmp_path / "whole"))
 
@@ -91,7 +98,33 @@ def test_a_file_that_cannot_be_written_whole_fails_the_batch_and_leaves_what_was
 ) -> None:
     made = Shop(spark, tmp_path / "made")
     made.take({"1.csv": FILES["1.csv"]})
+    made.land({"2.csv": FILES["2.csv"]})
     for size in SIZES:
         with files_of_at_most(size, spark):
-            assert fails(made, FILES["2.csv"], f"files of at most {size} bytes")
+            assert fails(made.take)
+        assert batches(made) == 1
     ends_as_if_nothing_had_failed(made, Shop(spark, tmp_path / "whole"))
+
+
+def test_a_replay_without_space_lets_in_none_of_its_lines(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """And of a change of the mapping that could not be replayed nothing is left half done."""
+    made = Shop(spark, tmp_path)
+    lines = purchases(50, 3000).replace(",1\n", ",1 pcs\n")
+    made.take({"1.csv": FILES["1.csv"], "2.csv": lines})
+    before, digests = made.standing(), made.digests("events", "quarantine")
+    assert before == {"1.csv": (50, 50, 0, 0), "2.csv": (3000, 0, 3000, 0)}
+    made.dataset = shop(
+        fields={"user_id": "u", "item_id": "i", "quantity": "replace(q, ' pcs', '')"}
+    )
+    for size in SIZES:
+        with files_of_at_most(size, spark):
+            assert fails(made.replay)
+        assert batches(made) == 1
+        assert made.standing() == before
+        seen = made.lake.read("events").where("batch_seq = 1")
+        assert frame_digest(seen) == digests[0]
+    assert made.replay()["events"].accepted == 3000
+    assert made.standing() == {"1.csv": (50, 50, 0, 0), "2.csv": (3000, 3000, 0, 0)}
+    assert made.lake.read("events").count() == 3050
