@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -110,6 +111,9 @@ def test_a_day_reads_what_is_new_however_long_the_history(
     long.run(DAY, file_of(days_of(DAY - dt.timedelta(days=history - 1), history)))
     long.run(day, file_of(days_of(day, 1)))
     landed = 2 * USERS * history
+    for made in (short, long):
+        of_day = {name: rows for (name, each), rows in made.read.items() if each == day}
+        sys.stdout.write(f"rows read on the new day: {of_day}\n")
     assert long.read["features", DAY] > landed > 4 * long.read["features", day]
     for stage in ("ingest", "validate", "features"):
         assert 0 < long.read[stage, day] <= short.read[stage, day], stage
