@@ -30,7 +30,7 @@ class _JsonLines(logging.Formatter):
 
 
 class _RunLog(logging.FileHandler):
-    """A file whose disk may be full: one sentence says so, and the run goes on, or says itself."""
+    """The file of the log; where its disk is full, one sentence says so and the run goes on."""
 
     told = False
 
