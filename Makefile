@@ -35,7 +35,7 @@ run: $(STAMP)  ## Set up, make a sample, run the whole day on it and show the re
 test: $(STAMP)  ## Set up and run the tests: all, or those that ARGS names
 	@$(ACTIVE) $(if $(ARGS),$(BIN)/pytest $(ARGS),sh tests/run.sh $(BIN)/pytest)
 
-soak: $(STAMP)  ## The tests of faults, ten times over: an hour or two
+soak: $(STAMP)  ## The tests of faults, ten times over: some hours
 	@RECSYS_BATCH_SOAK=10 $(ACTIVE) $(BIN)/pytest -m '' tests/faults tests/ingest $(ARGS)
 
 check: $(STAMP)  ## Lint, format, types and the direction of imports

@@ -365,6 +365,11 @@ class ConsentMapping(FileFormat):
         description="Purposes that are none of ours: their lines are quarantined, and any other "
         "that is unknown stops the run.",
     )
+    max_quarantined_share: Fraction = Field(
+        0.0,
+        description="Share of a batch's lines, but for those of `other_purposes`, that may be "
+        "quarantined; with more the run stops, as each may be a withdrawal.",
+    )
 
     @field_validator("fields")
     @classmethod

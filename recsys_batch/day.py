@@ -297,7 +297,8 @@ def rekey_dataset(*, dataset: str, lake: str) -> None:
     key, old = load_key(create=False)[0], load_old_key()
     today = dt.datetime.now(dt.UTC).date().isoformat()
     with opened(dataset=dataset, day=today, landing=None, lake=lake, say=click.echo) as job:
-        moved = rekey(job.lake, dataset=job.settings.dataset, key=key, old=old)
+        with timed_stage(job, "rekey"):
+            moved = rekey(job.lake, dataset=job.settings.dataset, key=key, old=old)
         job.lake.spark.stop()
     rows = ", ".join(f"{count} rows of {name}" for name, count in moved.items())
     click.echo(f"{job.home}: from key {old.key_id} to {key.key_id}: {rows or 'nothing'}")

@@ -100,7 +100,7 @@ class StaleSourceError(RecsysError):
 
 
 class StageError(RecsysError):
-    """Spark failed in the middle of a stage: memory, disk, or a damaged file of the lake."""
+    """Spark or the disk failed in a stage: no memory, no space, or a damaged file of the lake."""
 
     exit_code = 10
 

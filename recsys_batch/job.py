@@ -24,7 +24,7 @@ from recsys_batch.ingest.objects import S3Folder
 from recsys_batch.ingest.pseudonyms import content_digest
 from recsys_batch.lake.cost import Meter, keep_cost
 from recsys_batch.lake.digests import code_version
-from recsys_batch.lake.failures import spark_failure
+from recsys_batch.lake.failures import stage_failure
 from recsys_batch.lake.logs import LOG, log_file
 from recsys_batch.lake.runs import Run, make_run, open_run
 from recsys_batch.lake.session import make_session
@@ -206,7 +206,7 @@ def timed_stage(job: Job, name: str) -> Iterator[None]:
     Raises
     ------
     StageError
-        Spark failed; its own error is the cause.
+        Spark or the disk failed; the error itself is the cause.
     """
     fields = {"dataset": job.settings.dataset.name, "stage": name, "as_of": job.day.isoformat()}
     meter = Meter(job.lake.spark)
@@ -217,7 +217,7 @@ def timed_stage(job: Job, name: str) -> Iterator[None]:
         meter.abandon()
         kind = type(error).__name__
         where = f"stage {name} of {job.day}, {job.home}"
-        told = error if isinstance(error, RecsysError) else spark_failure(error, where=where)
+        told = error if isinstance(error, RecsysError) else stage_failure(error, where=where)
         LOG.error(
             "stage failed: %s",
             kind if told is None else told,

@@ -34,23 +34,21 @@ def write_entries(path: Path, entries: Iterable[tuple[str, bytes]]) -> tuple[str
     """
     digest = hashlib.sha256()
     count = 0
-    env = lmdb.open(
-        str(path), subdir=False, map_size=MAP_SIZE, lock=False, sync=False, metasync=False
-    )
     try:
-        with env.begin(write=True) as transaction, transaction.cursor() as cursor:
-            for pairs in _batches(_checked(entries)):
-                _digest(pairs, digest)
-                count += cursor.putmulti(pairs, append=True)[1]
-        env.sync(True)
+        with lmdb.open(
+            str(path), subdir=False, map_size=MAP_SIZE, lock=False, sync=False, metasync=False
+        ) as env:
+            with env.begin(write=True) as transaction, transaction.cursor() as cursor:
+                for pairs in _batches(_checked(entries)):
+                    _digest(pairs, digest)
+                    count += cursor.putmulti(pairs, append=True)[1]
+            env.sync(True)
     except lmdb.Error as error:
         raise EdgeError(
             f"LMDB cannot write the store ({error})",
             where=str(path),
             fix="free disk space; a store holds at most 64 GiB",
         ) from error
-    finally:
-        env.close()
     if not count:
         raise EdgeError(
             "there are no entries", where=str(path), fix="export a publication that has lists"

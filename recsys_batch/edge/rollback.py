@@ -57,7 +57,7 @@ def promote(home: Path, publication_id: str, *, actor: str, at: datetime) -> Mov
     Raises
     ------
     PublicationError
-        The store is missing or damaged; the pointer stays.
+        The store is missing or damaged, or the disk is full; the pointer stays.
     """
     return _go_live(home, "promote", publication_id, actor=actor, at=at)
 
@@ -77,7 +77,7 @@ def rollback(home: Path, *, to: str | None, actor: str, at: datetime) -> Move:
     Raises
     ------
     PublicationError
-        There is no such publication, or its store is damaged; the pointer stays.
+        There is no such publication, its store is damaged, or the disk is full; the pointer stays.
     """
     return _go_live(home, "rollback", to, actor=actor, at=at)
 
@@ -91,8 +91,15 @@ def _go_live(home: Path, action: Action, to: str | None, *, actor: str, at: date
             before = None
         _verify(home, target)
         if target != before:
-            _audit_once(home, action, target, before, actor=actor, at=at)
-            pointer.move(target)
+            try:
+                _audit_once(home, action, target, before, actor=actor, at=at)
+                pointer.move(target)
+            except OSError as error:
+                raise PublicationError(
+                    f"the audit log or the pointer cannot be written ({error.strerror})",
+                    where=str(home),
+                    fix=f"free disk space and repeat the command; live stays {before or 'nothing'}",
+                ) from error
     return Move(target, before)
 
 

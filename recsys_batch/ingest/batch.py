@@ -62,6 +62,7 @@ from recsys_batch.ingest.pseudonyms import PseudonymKey, content_digest, require
 from recsys_batch.ingest.raw import raw_lines
 from recsys_batch.ingest.schema_ledger import forget, history
 from recsys_batch.ingest.shapes import Shape, declared
+from recsys_batch.ingest.unclear import refuse_unusable
 from recsys_batch.ingest.values import require_time_format
 from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.lake.store import Lake
@@ -357,12 +358,10 @@ def _store(
     fated = fated_lines(lake, source, classified, done=done)
     watch.check(fated)
     counts = count_fates(fated, time=source.time)
-    refuse_flood(
-        fated,
-        total(counts, files=len(counts)),
-        limit=dataset.limits.max_quarantined_share,
-        where=f"{lake.home}, source {source.name}",
-    )
+    rows, where = total(counts, files=len(counts)), f"{lake.home}, source {source.name}"
+    if isinstance(source.mapping, ConsentMapping) and rows.quarantined:
+        refuse_unusable(fated, source.mapping, landed=rows.landed, where=where)
+    refuse_flood(fated, rows, limit=dataset.limits.max_quarantined_share, where=where)
     append_accepted(lake, source, seq, fated)
     if any(count.quarantined for count in counts.values()):
         bad = fated.where(F.col(FATE) == "quarantined").withColumn(c.BATCH_SEQ, F.lit(seq))

@@ -140,20 +140,26 @@ def refuse_flood(fated: DataFrame, rows: Conservation, *, limit: float | None, w
 
     if limit is None or rows.landed < LEAST or rows.quarantined <= limit * rows.landed:
         return
-    bad = fated.where(F.col(FATE) == "quarantined")
-    place = F.min(F.struct(c.FILE, c.LINE)).alias("first")
-    found = bad.groupBy(c.REASON).agg(F.count(F.lit(1)).alias("lines"), place).collect()
-    told = "".join(
-        f"\n  {row['lines']} {row[c.REASON]}, first {row['first'][c.FILE]}, "
-        f"line {row['first'][c.LINE]}"
-        for row in sorted(found, key=lambda row: (-row["lines"], row[c.REASON]))
-    )
     raise ContractError(
         f"{rows.quarantined} of {rows.landed} lines would be quarantined, more than "
-        f"limits.max_quarantined_share of {limit:g}, and nothing was taken:{told}\n",
+        f"limits.max_quarantined_share of {limit:g}, and nothing was taken:"
+        f"{by_reason(fated.where(F.col(FATE) == 'quarantined'))}\n",
         where=where,
         fix="correct the files or the mapping, or raise the limit in the dataset's YAML; the "
         "files are taken by the next run",
+    )
+
+
+def by_reason(bad: DataFrame) -> str:
+    """A line of text for each reason of lines: how many, and where the first is."""
+    from pyspark.sql import functions as F
+
+    place = F.min(F.struct(c.FILE, c.LINE)).alias("first")
+    found = bad.groupBy(c.REASON).agg(F.count(F.lit(1)).alias("lines"), place).collect()
+    return "".join(
+        f"\n  {row['lines']} {row[c.REASON]}, first {row['first'][c.FILE]}, "
+        f"line {row['first'][c.LINE]}"
+        for row in sorted(found, key=lambda row: (-row["lines"], row[c.REASON]))
     )
 
 

@@ -1,28 +1,32 @@
-"""Spark's failures in one sentence; the traceback stays at hand as the cause."""
+"""Failures of Spark and of the disk in one sentence; the traceback stays at hand as the cause."""
 
 from __future__ import annotations
 
 from recsys_batch.errors import TRACEBACK, StageError
 
 
-def spark_failure(error: Exception, *, where: str) -> StageError | None:
-    """What a failure of Spark's comes to in one sentence; None for an error of another kind.
+def stage_failure(error: Exception, *, where: str) -> StageError | None:
+    """What a failure of Spark's or of a disk's comes to in one sentence; None for one of ours.
 
     Parameters
     ----------
     where
-        The stage, day and lake in which it happened.
+        What was being done, and in which lake.
     """
     from py4j.protocol import Py4JError  # type: ignore[import-untyped]
     from pyspark.errors import PySparkException
 
-    if not isinstance(error, PySparkException | Py4JError | ConnectionError):
+    if isinstance(error, PySparkException | Py4JError | ConnectionError):
+        lines = str(error).splitlines() or [type(error).__name__]
+        causes = [line.partition("Caused by: ")[2] for line in lines if "Caused by: " in line]
+        cause = causes[-1] if causes else lines[0]
+        what = f"Spark failed ({cause.strip()[:300]})"
+    elif isinstance(error, OSError):
+        what = f"a file cannot be read or written ({' '.join(str(error).split())[:300]})"
+    else:
         return None
-    lines = str(error).splitlines() or [type(error).__name__]
-    causes = [line.partition("Caused by: ")[2] for line in lines if "Caused by: " in line]
-    what = causes[-1] if causes else lines[0]
     return StageError(
-        f"Spark failed ({what.strip()[:300]})",
+        what,
         where=where,
         fix="free memory and disk, or restore damaged files of the lake, and run the day again; "
         f"{TRACEBACK}=1 shows where it happened",

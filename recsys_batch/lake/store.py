@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,11 +152,13 @@ class Lake:
         conformed = frame.select(
             *(F.col(column).cast(kind).alias(column) for column, kind, _ in table.columns)
         )
-        conformed.write.partitionBy(*table.partition_by).parquet(str(path / folder))
         try:
+            conformed.write.partitionBy(*table.partition_by).parquet(str(path / folder))
             commit_files(path, folder, table, replacing=replacing)
         except (DeltaError, OSError) as error:
             raise unwritable(path, error) from error
+        finally:  # what a failure leaves would fill the disk that it may have failed for
+            shutil.rmtree(path / folder, ignore_errors=True)
 
 
 def has_version(folder: Path) -> bool:
@@ -245,7 +248,7 @@ def _no_pattern(path: str) -> str:
 def unreadable(path: Path, error: Exception) -> LakeError:
     """The error of a table that cannot be read."""
     return LakeError(
-        f"the table cannot be read ({' '.join(str(error).split())[:200]})",
+        f"the table cannot be read ({_plain(error)})",
         where=str(path),
         fix="restore it from a copy, or run the day again from landing in a new lake",
     )
@@ -254,10 +257,15 @@ def unreadable(path: Path, error: Exception) -> LakeError:
 def unwritable(path: Path, error: Exception) -> LakeError:
     """The error of a table that cannot be written."""
     return LakeError(
-        f"the table cannot be written ({' '.join(str(error).split())[:200]})",
+        f"the table cannot be written ({_plain(error)})",
         where=str(path),
         fix="free disk space or correct the folder's rights, and run again",
     )
+
+
+def _plain(error: Exception) -> str:
+    """An error's text in one line, without the colours that deltalake gives to its own."""
+    return " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
 
 
 def refuse_half_written(folder: Path) -> None:
@@ -288,7 +296,7 @@ def _literal(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-@contextmanager
+@contextlib.contextmanager
 def write_lock(home: Path) -> Iterator[None]:
     """Hold the dataset's one writer lock; the system frees it when the process dies.
 
@@ -324,7 +332,7 @@ def write_lock(home: Path) -> Iterator[None]:
                 where=str(home),
                 fix="wait until that run ends, or stop it",
             ) from error
-        handle.truncate(0)
-        handle.write(str(os.getpid()))
-        handle.flush()
+        with contextlib.suppress(OSError):  # on a full disk, where it is held all the same
+            os.ftruncate(handle.fileno(), 0)
+            os.write(handle.fileno(), str(os.getpid()).encode())
         yield

@@ -62,10 +62,10 @@ def vacuum(
         folders = _leftovers(path, before=now.timestamp() - keep_hours * _HOUR)
         try:
             files = _unnamed(path, keep_hours, dry_run=True)
+            for folder in folders if not dry_run else ():
+                shutil.rmtree(folder)  # first, since what follows writes to the log
             if files and not dry_run:
                 _unnamed(path, keep_hours, dry_run=False)
-            for folder in folders if not dry_run else ():
-                shutil.rmtree(folder)
         except (DeltaError, OSError) as error:
             raise unwritable(path, error) from error
         if files or folders:

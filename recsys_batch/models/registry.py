@@ -6,6 +6,7 @@ MLflow run and one model version, however often it is logged.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -224,6 +225,8 @@ class Registry:
     def _client(self) -> MlflowClient:
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
+        # What SQL raised is logged with its traceback; the error raised says it better.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         if self.tracking_uri.startswith(_SQLITE):
             _ensure_database(Path(self.tracking_uri.removeprefix(_SQLITE)))
         from mlflow.tracking import MlflowClient
@@ -264,7 +267,8 @@ class Registry:
             raise SetupError(
                 f"MLflow cannot be used ({' '.join(str(error).split())[:300]})",
                 where=f"mlflow.tracking_uri {self.tracking_uri}",
-                fix="start that server or correct the setting; null is SQLite beside the lake",
+                fix="start that server, free disk space or correct the setting; null is SQLite "
+                "beside the lake",
             ) from error
 
 

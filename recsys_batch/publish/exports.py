@@ -51,6 +51,18 @@ def write_exports(
         return verify_exports(folder)
     shutil.rmtree(folder, ignore_errors=True)
     building = _start_building(folder)
+    try:
+        manifest = _build(building, tables, details=details)
+        building.rename(folder)
+    finally:  # what a failure leaves would fill the disk that it may have failed for
+        shutil.rmtree(building, ignore_errors=True)
+    sync_folder(folder.parent)
+    return manifest
+
+
+def _build(
+    building: Path, tables: Mapping[str, DataFrame], *, details: Mapping[str, Any]
+) -> dict[str, Any]:
     for name, frame in tables.items():
         frame.write.option("compression", "zstd").parquet(str(building / f"{name}.parquet"))
         frame.write.json(str(building / f"{name}.jsonl"))
@@ -63,8 +75,6 @@ def write_exports(
     }
     manifest = {**details, "files": files}
     replace_file(building / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
-    building.rename(folder)
-    sync_folder(folder.parent)
     return manifest
 
 

@@ -86,8 +86,11 @@ class RankingModel:
         """Write the model as one file that `load_model` maps into memory."""
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.building")
-        joblib.dump(replace(self), aside, compress=0, protocol=5)  # without what was cached
-        aside.replace(path)
+        try:
+            joblib.dump(replace(self), aside, compress=0, protocol=5)  # without what was cached
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def fit_model(

@@ -19,8 +19,10 @@ from recsys_batch.features.history import day_end
 from recsys_batch.job import Job
 from recsys_batch.lake.digests import frame_digest
 
+from .soak import TIMES
+
 pytestmark = pytest.mark.spark
-SEED = 19
+SEEDS = range(19, 19 + TIMES)
 HEAD = "ts,u,i,q\n"
 
 # Local time in London -> the instant, UTC.
@@ -105,11 +107,12 @@ def features(made: Shop, day: dt.date, settings: Settings) -> dict[str, tuple[st
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize("seed", SEEDS)
 def test_shuffling_events_after_the_cut_off_leaves_features_identical(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, tmp_path: Path, seed: int
 ) -> None:
-    sys.stdout.write(f"seed {SEED}\n")
-    draw = random.Random(SEED)
+    sys.stdout.write(f"seed {seed}\n")
+    draw = random.Random(seed)
     day, zero = dt.date(2025, 10, 26), dt.datetime(2025, 10, 1, tzinfo=dt.UTC)
     types = [{"type": "cancel", "when": "q < 0"}, {"type": "purchase"}]
     dataset = shop(types=types, limits={"max_events_per_day": 3})

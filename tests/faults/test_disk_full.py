@@ -6,19 +6,19 @@ makes writes fail in their midst.
 
 from __future__ import annotations
 
-import resource
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from ingest.shops import Shop
+from ingest.shops import Shop, shop
 from pyspark.sql import SparkSession
 
+from recsys_batch.errors import RecsysError
+from recsys_batch.lake.failures import stage_failure
 from recsys_batch.lake.ledger import read_rows
 
+from .disks import disk_with, files_of_at_most, small_disk
 from .soak import TIMES
 
 MEGABYTES = 6
@@ -32,18 +32,10 @@ pytestmark = [pytest.mark.spark, pytest.mark.slow]
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of a few megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "none", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", MEGABYTES) as mounted:
+        if not mounted:
+            pytest.skip("a small disk cannot be mounted here; files of a limited size are tried")
+        yield tmp_path / "disk"
 
 
 def purchases(first: int, number: int) -> str:
@@ -54,43 +46,22 @@ def purchases(first: int, number: int) -> str:
     return "ts,u,i,q\n" + "\n".join(rows) + "\n"
 
 
-def fill(disk: Path, left: int) -> Path:
-    """Write a file that leaves so many bytes free."""
-    ballast = disk / "ballast"
-    status = subprocess.run(
-        ["df", "--output=avail", "-B1", str(disk)], capture_output=True, text=True, check=True
-    )
-    free = int(status.stdout.split()[-1])
-    with ballast.open("wb") as out:
-        out.write(b"x" * max(0, free - left))
-    return ballast
-
-
-@contextmanager
-def files_of_at_most(size: int, spark: SparkSession) -> Iterator[None]:
-    """Let no file of Spark become larger: a write fails in its midst, as on a full disk."""
-    pid = spark.sparkContext._jvm.java.lang.ProcessHandle.current().pid()
-    before = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, before[1]))
+def fails(work: Callable[[], object]) -> bool:
+    """Whether it fails, with an error that the command line says in one sentence."""
     try:
-        yield
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        work()
+    except Exception as error:
+        assert isinstance(error, RecsysError) or stage_failure(error, where="here"), error
+        return True
+    return False
 
 
-def fails(made: Shop, content: str, what: str) -> bool:
-    """Take the second file, which may fail and must leave the first batch readable."""
-    failed = False
-    try:
-        made.take({"2.csv": content})
-    except Exception as error:  # of the lake, of Spark or of the JVM
-        failed = True
-        sys.stdout.write(f"{what}: {type(error).__name__}\n")
-    complete = read_rows(made.lake.home, "batches", status="complete")
-    assert len(complete) == 2 - failed
+def batches(made: Shop) -> int:
+    """How many batches are complete; the first, which is one of them, must be readable."""
     known = [row for row in read_rows(made.lake.home, "events") if row["batch_seq"] == 1]
     assert len(known) == 50
-    return failed
+    complete = read_rows(made.lake.home, "batches", status="complete")
+    return len({row["batch_seq"] for row in complete})
 
 
 FILES = {"1.csv": purchases(0, 50), "2.csv": purchases(50, 6000)}
@@ -114,11 +85,11 @@ def test_a_full_disk_fails_the_batch_and_leaves_what_was_there(
     made.take({"1.csv": FILES["1.csv"]})
     failures = 0
     for left in LEFT:
-        ballast = fill(disk, left)
-        try:
-            failures += fails(made, FILES["2.csv"], f"{left} bytes left")
-        finally:
-            ballast.unlink()
+        before = batches(made)
+        with disk_with(left, disk):
+            failed = fails(lambda: made.take({"2.csv": FILES["2.csv"]}))
+            assert batches(made) == (before if failed else 2)
+        failures += failed
     assert failures > 0
     ends_as_if_nothing_had_failed(made, Shop(spark, tmp_path / "whole"))
 
@@ -128,7 +99,36 @@ def test_a_file_that_cannot_be_written_whole_fails_the_batch_and_leaves_what_was
 ) -> None:
     made = Shop(spark, tmp_path / "made")
     made.take({"1.csv": FILES["1.csv"]})
+    made.land({"2.csv": FILES["2.csv"]})
     for size in SIZES:
         with files_of_at_most(size, spark):
-            assert fails(made, FILES["2.csv"], f"files of at most {size} bytes")
+            assert fails(made.take)
+        assert batches(made) == 1
     ends_as_if_nothing_had_failed(made, Shop(spark, tmp_path / "whole"))
+
+
+def test_a_replay_without_space_lets_in_none_of_its_lines(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "disk", MEGABYTES) as mounted:
+        made = Shop(spark, tmp_path / "disk")
+        limit = partial(files_of_at_most, spark=spark)
+        starve = partial(disk_with, disk=made.folder) if mounted else limit
+        lines = purchases(50, 3000).replace(",1\n", ",1 pcs\n")
+        made.take({"1.csv": FILES["1.csv"], "2.csv": lines})
+        before = {"1.csv": (50, 50, 0, 0), "2.csv": (3000, 0, 3000, 0)}
+        after = {**before, "2.csv": (3000, 3000, 0, 0)}
+        assert made.standing() == before
+        read = {"user_id": "u", "item_id": "i", "quantity": "replace(q, ' pcs', '')"}
+        made.dataset = shop(fields=read)
+        failures = []
+        for left in LEFT:
+            with starve(left):
+                failures.append(fails(made.replay))
+                assert made.standing() == (before if all(failures) else after)
+                assert batches(made) == (1 if all(failures) else 2)
+        assert failures[0]
+        made.replay()
+        assert made.standing() == after
+        ids = made.rows("events", "event_id")
+        assert len(set(ids)) == len(ids) == 3050

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from .soak import TIMES
+
 SEED = 3
-MOMENTS = 2
+MOMENTS = 2 * TIMES
 CHILD = Path(__file__).with_name("registry_child.py")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 * TIMES)]
 
 
 def start(home: Path) -> subprocess.Popen[str]:

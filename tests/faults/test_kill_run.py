@@ -24,10 +24,11 @@ from faults.children import (
     stage_seconds,
     tables,
 )
+from faults.soak import TIMES
 from recsys_batch.inspection import dataset_status
 from recsys_batch.pipeline import STAGES
 
-SEED = 4
+SEEDS = range(4, 4 + TIMES)
 # Two stages' worth of tables are new on the first day; the second is published over a live first.
 FIRST_DAY = ("ingest", "ingest", "validate", "tune", "features", "train")
 SECOND_DAY = ("ingest", "recommend", "evaluate", "publish", "export")
@@ -99,11 +100,12 @@ def kill_day(place: Place, day: str, stages: tuple[str, ...], *, seconds, allowe
     return died
 
 
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_run_killed_at_any_moment_and_repeated_leaves_what_an_undisturbed_one_does(
-    shop, undisturbed, tmp_path
+    shop, undisturbed, tmp_path, seed
 ):
-    sys.stdout.write(f"seed {SEED}\n")
-    draw = random.Random(SEED)
+    sys.stdout.write(f"seed {seed}\n")
+    draw = random.Random(seed)
     (first, first_whole, first_tables, cold), (second, second_whole, second_tables, warm) = (
         undisturbed
     )

@@ -15,6 +15,8 @@ from recsys_batch.lake import commit
 from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.tables import TABLES
 
+from .soak import TIMES
+
 POPULARITY = TABLES["popularity"]
 
 
@@ -50,13 +52,17 @@ def items(home: Path) -> list[str]:
     return sorted(row["item_id"] for row in read_rows(home, "popularity"))
 
 
-def test_two_that_add_rows_both_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("_time", range(TIMES))
+def test_two_that_add_rows_both_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _time: int
+) -> None:
     assert write_at_once(tmp_path, monkeypatch, None) == ["a", "b"]
     assert items(tmp_path) == ["a", "b"]
 
 
+@pytest.mark.parametrize("_time", range(TIMES))
 def test_of_two_that_replace_the_same_rows_one_wins_or_the_other_follows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, _time: int
 ) -> None:
     """Never both and never a mixture; a writer that lost is told so."""
     run = {"run_id": "r", "part": "full"}

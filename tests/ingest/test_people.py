@@ -70,6 +70,7 @@ DATASET = shop(
         "format": "jsonl",
         "fields": {"user_id": "id", "purpose": "what", "granted": "ok", "stated_at": "at"},
         "other_purposes": ["fun", "ads"],
+        "max_quarantined_share": 0.4,
     },
 )
 HEAD = "ts,u,i,q,c\n"
@@ -195,6 +196,39 @@ def test_a_line_of_consent_that_cannot_be_understood_stops_the_run(
         assert any(told in (row["change"] or "") for row in rows)
     made.land({"consents/1.jsonl": "".join([*good, json.dumps({**no, "what": "all"}) + "\n"])})
     assert made.take()["consents"] == Conservation(1, 31, 31, 0, 0)
+
+
+def test_a_line_of_consent_that_cannot_be_used_stops_the_run(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Nobody can tell whose refusal it is; lines of purposes that are not ours do not count."""
+    consents = {
+        "pattern": "consents/*",
+        "fields": {"user_id": "id", "purpose": "for", "granted": "ok", "stated_at": "at"},
+        "other_purposes": ["e-mail"],
+    }
+    made = Shop(spark, tmp_path, shop(pattern="events/*", consents=consents))
+    head, good = "id,for,ok,at\n", "anna,training,no,2026-01-03\n"
+    harmless = ",e-mail,no,2026-01-03\n"
+    made.land({"events/1.csv": "ts,u,i,q\n2026-01-01,anna,a,1\n"})
+    for broken, reason in (
+        ("ben,training\n", "malformed"),
+        (",training,no,2026-01-03\n", "missing_user"),
+        ("ben,training,no,then\n", "bad_time"),
+    ):
+        made.land({"consents/1.csv": head + good + harmless + broken})
+        with pytest.raises(ContractError) as caught:
+            made.take()
+        told = str(caught.value)
+        assert "1 of 3 statements of consent would be quarantined" in told
+        assert f"\n  1 {reason}, first consents/1.csv, line 4\n" in told
+        assert "source consents" in told
+        assert "raise the share" in told
+        assert read_rows(made.lake.home, "batches") == []
+        assert made.rows("consents", "user_key") == made.rows("quarantine", "line") == []
+    made.dataset = shop(pattern="events/*", consents={**consents, "max_quarantined_share": 0.34})
+    assert made.take()["consents"] == Conservation(1, 3, 1, 2, 0)
+    assert made.rows("consents", "user_key", "granted") == [(ANNA, False)]
 
 
 def test_no_raw_user_id_lies_past_bronze(people: Shop) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from faults.soak import TIMES
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
@@ -199,7 +200,7 @@ TORN = [[[(1, "a", "1 pcs"), (1, "a", "1"), (2, "b", "many")]], [[(1, "a", "1 pc
 
 @pytest.mark.soak
 @settings(
-    max_examples=1,
+    max_examples=TIMES,
     deadline=None,
     derandomize=True,
     database=None,
