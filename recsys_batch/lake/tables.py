@@ -252,7 +252,11 @@ TABLES: dict[str, Table] = {
             "gold",
             (
                 _RUN,
-                ("table", "STRING", "table that was checked"),
+                (
+                    "table",
+                    "STRING",
+                    "table that was checked; landing: batches, before their tables",
+                ),
                 ("expectation", "STRING", "what was expected"),
                 ("column", "STRING", "column, or null for the table"),
                 ("severity", "STRING", "critical or warning"),
