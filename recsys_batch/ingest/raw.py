@@ -71,7 +71,7 @@ def raw_lines(
             whole = whole.unionAll(each)
         return whole if longest is None else whole.withColumn(c.RECORD, _begin(longest + 1))
     kept = None if longest is None else longest + 1
-    return _read(spark, files, line_form(source), "BINARY", kept).select(
+    return _read(spark, files, line_form(source, longest), "BINARY", kept).select(
         c.FILE, c.LINE, F.col("record").cast("string").alias(c.RECORD)
     )
 

@@ -98,10 +98,10 @@ def look(file: Path) -> Sample:
     made, names, rows, broken, why = read(file, filled, encoding)
     why["encoding"] = why_encoding
     if broken:
-        what = "columns" if made.format == "csv" else "form of a JSON object"
+        what = "columns" if made.format == "csv" else "form of one JSON object a line"
         checks.append(
             f"{len(broken)} of {len(filled)} lines, the first of them line {broken[0]}, do not have"
-            f" the {what} of the others and will be quarantined; a record must be one line"
+            f" the {what} of the others and will be quarantined"
         )
     _require_usable(file, names, rows)
     pattern, why["pattern"], others = landing_pattern(file, made, names)
