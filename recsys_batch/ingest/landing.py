@@ -21,14 +21,12 @@ from recsys_batch.ingest.lines import (
     HELD,
     LineBlocks,
     LineForm,
-    Piece,
     codec_of,
-    first_record,
-    survey,
     text_stream,
 )
 from recsys_batch.ingest.objects import S3Folder, S3Object, s3_folder
 from recsys_batch.ingest.quoting import quoting
+from recsys_batch.ingest.records import Piece, first_record, survey
 from recsys_batch.lake.logs import LOG
 
 _HEADER = 1 << 20  # bytes of the longest header

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.ingest import parquet
-from recsys_batch.ingest.lines import PIECE, LineForm, Piece, read_records, text_stream
+from recsys_batch.ingest.lines import LineForm, text_stream
 from recsys_batch.ingest.objects import S3Object
+from recsys_batch.ingest.records import PIECE, Piece, read_records
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -67,7 +67,7 @@ def test_a_big_file_is_read_in_pieces(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK", 200)  # of the survey, here; workers have their own
-    monkeypatch.setattr(lines, "PIECE", 300)
+    monkeypatch.setattr("recsys_batch.ingest.records.PIECE", 300)
     monkeypatch.setattr(raw, "PIECE", 900)
     mapping, rows = shop(fields=FIELDS).events, table(2, 400)
     (tmp_path / "a.csv").write_text(written(rows), newline="")

@@ -11,15 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recsys_batch.ingest import lines
-from recsys_batch.ingest.lines import (
-    LineBlocks,
-    LineForm,
-    codec_of,
-    first_record,
-    read_records,
-    survey,
-)
+from recsys_batch.ingest.lines import LineBlocks, LineForm, codec_of
 from recsys_batch.ingest.quoting import quoting
+from recsys_batch.ingest.records import first_record, read_records, survey
 
 from .texts import PACKERS
 
@@ -71,7 +65,7 @@ def test_what_csv_writes_is_read_record_by_record(
     text = written(table, lineterminator=ends, quoting=quotes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "BLOCK", block)
-        patch.setattr(lines, "PIECE", piece)
+        patch.setattr("recsys_batch.ingest.records.PIECE", piece)
         found = read(text.encode(), form())
     rows = [next(csv.reader(io.StringIO(each.decode(), newline=""))) for each in found.values()]
     bare = [] if quotes == csv.QUOTE_ALL else [[" " * n] for n in range(1, 9)]
@@ -89,7 +83,7 @@ def test_of_any_text_no_line_is_lost_and_no_two_records_share_one(text: str, mos
     for block in (1, 3, 10):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(lines, "BLOCK", block)
-            patch.setattr(lines, "PIECE", 1)
+            patch.setattr("recsys_batch.ingest.records.PIECE", 1)
             ways.append(read(content, form(most=most)))
     assert ways == [found] * 3
     plain = read(content, LineForm(header=False, encoding="UTF-8"))

@@ -1,7 +1,7 @@
 """How a file is written: format, character set, delimiter, header, and its first records.
 
 Plain Python, no Spark: it looks at the first records only, and cuts them at line ends exactly as
-`recsys_batch.ingest.lines` does, so that what it finds is what ingest will find.
+`recsys_batch.ingest.records` does, so that what it finds is what ingest will find.
 """
 
 from __future__ import annotations
