@@ -96,6 +96,26 @@ def test_of_any_text_no_line_is_lost_and_no_two_records_share_one(text: str, mos
                     told[line + place] = part
                     assert plain.get(line + place, b"").startswith(part.removesuffix(b"\r"))
     assert set(plain) <= set(told)
+    assert found == walked(content, most)
+
+
+def walked(content: bytes, most: int) -> dict[int, bytes]:
+    """Records by asking of each line in turn whether a record that begins there is whole."""
+    how = quoting(",", "UTF-8", most)
+    assert how is not None
+    found, start, line = {}, 0, 1
+    while start < len(content):
+        feed = content.find(b"\n", start)
+        alone = len(content) if feed < 0 else feed
+        told = how.end(content, start)
+        assert told is not None
+        end = max(told, alone)
+        record = content[start:end].removesuffix(b"\r")
+        if record.strip(b" "):
+            found[line] = record
+        line += content.count(b"\n", start, end) + 1
+        start = end + 1
+    return found
 
 
 @settings(deadline=None)
