@@ -217,8 +217,11 @@ def _require_resolvable(
     from pyspark.sql import functions as F
 
     expression = fields[field]
+    # Spark takes some bare names, such as `user`, for functions.
+    bare = expression.isidentifier() and _PLAIN.fullmatch(expression)
     try:
-        frame.select(F.expr(expression)).schema  # noqa: B018  analysis happens here
+        column = F.col(_quoted(expression)) if bare else F.expr(expression)
+        frame.select(column).schema  # noqa: B018  analysis happens here
     except (AnalysisException, ParseException) as error:
         parameters = error.getMessageParameters() or {}
         missing = parameters.get("objectName", "").replace("`", "")

@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -87,12 +86,12 @@ def verdicts(made: Shop, run_id: str) -> dict[str, set[tuple[str, str | None, in
     return found
 
 
-def test_each_boundary_has_its_verdict_and_its_page(taken: Shop) -> None:
-    require_batches(taken.lake, run(1, 4), limits=Limits())
-    found = verdicts(taken, "r1")
+def test_each_boundary_has_its_verdict_and_its_page(copied: Shop) -> None:
+    require_batches(copied.lake, run(1, 4), limits=Limits())
+    found = verdicts(copied, "r1")
     warned = {(BETWEEN, "empty_files", 1)}  # events/2.csv
     assert found == {"landing": warned, "catalogue": set(), "profiles": set(), "consents": set()}
-    pages = taken.lake.home / "data_docs" / "r1"
+    pages = copied.lake.home / "data_docs" / "r1"
     assert {path.stem for path in pages.glob("*.html")} == set(found)
     text = (pages / "landing.html").read_text()
     assert "bronze holds each record that landed" in text
@@ -208,10 +207,6 @@ def test_a_broken_row_stops_the_run_and_its_verdict_is_stored(
     assert "anna" not in told
 
 
-def lose(made: Shop, table: str, **chosen: Any) -> None:
-    made.lake.delete(table, **chosen)
-
-
 BATCHES = {
     "a file's lines are not accounted for": (
         {"accepted": 0},
@@ -229,7 +224,7 @@ def test_a_batch_that_lost_rows_is_named(
 ) -> None:
     home = copied.lake.home
     if isinstance(damage, str):
-        lose(copied, damage, batch_seq=1)
+        copied.lake.delete(damage, batch_seq=1)
         replace_rows(home, "batch_days", [])
         count_batches(copied.lake, horizon=4)
     else:
