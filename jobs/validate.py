@@ -1,4 +1,4 @@
-"""Open the day's run: what it reads and how it is named; check its events and their freshness."""
+"""Open the day's run: what it reads and how it is named; check that, and how fresh it is."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from recsys_batch.features.history import day_end
 from recsys_batch.features.inputs import Inputs
 from recsys_batch.ingest.days import count_batches, require_events, touched_days
 from recsys_batch.ingest.freshness import check_freshness, source_ages
+from recsys_batch.ingest.verdicts import require_batches
 from recsys_batch.job import Job, main
 from recsys_batch.lake.ledger import read_rows
 from recsys_batch.lake.runs import Run, run_before, store_run, was_opened
 
 
 def run(job: Job) -> Run:
-    """Name the day's run by its inputs, and check the days that no run of its kind has checked."""
+    """Name the day's run by its inputs, and check what no run of its kind has checked."""
     dataset, lake = job.settings.dataset, job.lake
     batches = read_rows(job.home, "batches", status="complete")
     complete = max((row[c.BATCH_SEQ] for row in batches), default=0)
@@ -33,6 +34,7 @@ def run(job: Job) -> Run:
         say=job.say,
     )
     if not was_opened(job.home, opened):
+        require_batches(lake, opened, limits=dataset.limits)
         days = touched_days(job.home, opened, run_before(job.home, opened))
         seen = Inputs(lake, until=day_end(job.day), horizon=horizon)
         unchecked = seen.events.where(F.col(c.EVENT_DATE).isin(*days))

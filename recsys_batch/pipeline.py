@@ -48,8 +48,11 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         "validate",
-        "check the day's events and how fresh the sources are, and open the run",
-        reads=("events", "catalogue", "profiles", "consents", "batches", "batch_days"),
+        "check what landed, its rows and how fresh the sources are, and open the run",
+        reads=(
+            *("raw_events", "raw_items", "raw_profiles", "raw_consents", "quarantine"),
+            *("events", "catalogue", "profiles", "consents", "batches", "batch_days"),
+        ),
         writes=("validations", "freshness", "runs", "batch_days"),
     ),
     Stage(

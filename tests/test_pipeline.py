@@ -33,8 +33,7 @@ def test_every_table_is_written_by_a_stage_and_every_name_is_a_table() -> None:
 
 def test_what_is_made_is_used_but_for_reports() -> None:
     read = {name for each in STAGES for name in each.reads}
-    ends = {"validations", "quarantine", "cards", "edge", "exports"}
-    ends |= {f"raw_{source}" for source in ("events", "items", "profiles", "consents")}
+    ends = {"list_changes", "cards", "edge", "exports"}
     ends |= {"lateness", "freshness", "suspects"}
     ends |= {"user_factors", "item_factors"}  # what the model in the registry answers from
     assert {name for each in STAGES for name in each.writes} - read == ends

@@ -6,21 +6,18 @@ Importing this module starts nothing; Great Expectations is imported by the firs
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsys_batch.contracts.checks import Check, Suite
+from recsys_batch.contracts.engine import judged
 from recsys_batch.contracts.pages import write_pages
-from recsys_batch.errors import ContractError, SetupError, ValidationFailedError
+from recsys_batch.errors import ContractError, ValidationFailedError
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from recsys_batch.contracts.checks import Check, Frame, Suite
 
-SAMPLES = 5  # offending values shown, where a check may show any
 KEPT = ("observed_value", "element_count", "unexpected_count", "unexpected_percent")
 
 
@@ -104,17 +101,18 @@ class Verdict:
 
 
 def validate(
-    frame: DataFrame, suite: Suite, *, name: str, run_id: str, docs: Path | None = None
+    frame: Frame, suite: Suite, *, name: str, run_id: str, docs: Path | None = None
 ) -> Verdict:
     """Check a frame against a suite.
 
-    The columns the suite reads are cached while it runs. At most `SAMPLES` values a check reach
-    the driver, and they leave this function only where the check allows it.
+    The columns the suite reads are cached while it runs. Of Spark's rows at most
+    `engine.SAMPLES` values a check reach the driver, and they leave this function only where the
+    check allows it.
 
     Parameters
     ----------
     frame
-        The table, with the columns ``suite.needs``.
+        The table, of Spark or pandas, with the columns ``suite.needs``.
     name
         The table's name, for rows, pages and messages.
     run_id
@@ -136,9 +134,9 @@ def validate(
             where=name,
             fix=f"rebuild the table; it needs the columns {', '.join(suite.needs)}",
         )
-    results = _run(suite.view(frame), suite, name=name)
+    results = judged(suite.view(frame), suite, name=name)
     outcomes = tuple(
-        _outcome(check, result, table=name, run_id=run_id)
+        _outcome(check, result, named_by=suite.named_by, table=name, run_id=run_id)
         for check, result in zip(suite.checks, results, strict=True)
     )
     meanings = tuple(check.meaning for check in suite.checks)
@@ -152,66 +150,15 @@ def validate(
     return Verdict(run_id, name, outcomes, meanings, page)
 
 
-def _run(view: DataFrame, suite: Suite, *, name: str) -> list[dict[str, Any]]:
-    gx = _great_expectations()
-    expectations = [
-        getattr(gx.expectations, check.expectation)(
-            **check.arguments, severity=check.severity, meta={"check": number}
-        )
-        for number, check in enumerate(suite.checks)
-    ]
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    source = context.data_sources.add_spark("spark", persist=False)
-    batches = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("all")
-    batch = batches.get_batch(batch_parameters={"dataframe": view})
-    wanted = gx.ExpectationSuite(name=name, expectations=expectations)
-    with _cached(view):
-        # Offending values take a query a check, which most often would find none.
-        for samples in (0, SAMPLES):
-            report = batch.validate(
-                wanted,
-                result_format={"result_format": "BASIC", "partial_unexpected_count": samples},
-            )
-            if report.success:
-                break
-    # The report groups results by column; the number in `meta` puts them back in order.
-    found = [each.to_json_dict() for each in report.results]
-    return sorted(found, key=lambda each: each["expectation_config"]["meta"]["check"])
-
-
-@contextmanager
-def _cached(view: DataFrame) -> Iterator[None]:
-    view.persist()
-    try:
-        yield
-    finally:
-        view.unpersist()
-
-
-def _great_expectations() -> Any:
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("DO_NOT_TRACK", "1")
-    try:
-        import great_expectations
-        import great_expectations.expectations
-    except (
-        ImportError,
-        SystemExit,
-    ) as error:  # without grpcio the import ends the process, status 0
-        raise SetupError(
-            f"Great Expectations cannot be imported ({error})",
-            where="python environment",
-            fix="install requirements.lock, which has grpcio, and run `recsys-batch doctor`",
-        ) from error
-    return great_expectations
-
-
-def _outcome(check: Check, result: Mapping[str, Any], *, table: str, run_id: str) -> Outcome:
+def _outcome(
+    check: Check, result: Mapping[str, Any], *, named_by: str | None, table: str, run_id: str
+) -> Outcome:
     found = result["result"]
     observed = {key: found[key] for key in KEPT if found.get(key) is not None}
     if check.sample and found.get("partial_unexpected_list"):
         observed["sample"] = found["partial_unexpected_list"]
+    if named_by is not None and found.get("partial_unexpected_index_list"):
+        observed["rows"] = [each[named_by] for each in found["partial_unexpected_index_list"]]
     error = _exception(result.get("exception_info") or {})
     if error:
         observed = {"error": error}
@@ -240,4 +187,8 @@ def _counts(outcome: Outcome) -> str:
         return f"it could not be evaluated ({observed['error']})"
     if outcome.unexpected_count is None:
         return f"observed {observed.get('observed_value')}"
-    return f"{outcome.unexpected_count:,} of {observed['element_count']:,} rows break it"
+    named = ", ".join(str(each) for each in observed.get("rows", ()))
+    return (
+        f"{outcome.unexpected_count:,} of {observed['element_count']:,} rows break it"
+        f"{f' ({named})' if named else ''}"
+    )

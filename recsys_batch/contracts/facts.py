@@ -1,11 +1,22 @@
-"""Tables as one row of counts a list or a user: the form in which expectations can judge them."""
+"""Counts of a list, a user or a batch, one row each: the form in which expectations judge them."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
-from recsys_batch.columns import ITEM_ID, ITEMS, PART, SCORE, USER_KEY, WEIGHT
+from recsys_batch.columns import (
+    ACCEPTED,
+    BATCH_SEQ,
+    ITEM_ID,
+    ITEMS,
+    LANDED,
+    PART,
+    QUARANTINED,
+    SCORE,
+    USER_KEY,
+    WEIGHT,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -21,6 +32,16 @@ N_BAD_SCORES = "n_bad_scores"  # null, NaN or infinite
 N_PAIRS = "n_pairs"
 LOWEST = "lowest_weight"
 HIGHEST = "highest_weight"
+ACCOUNTED = "accounted"  # accepted, quarantined and duplicate together
+IN_BRONZE = "in_bronze"  # rows of the batch in bronze/raw_SOURCE
+IN_SILVER = "in_silver"  # in the table of silver, where a line is a row of it
+IN_QUARANTINE = "in_quarantine"
+SHARE_QUARANTINED = "share_quarantined"  # of a landing with lines enough to tell
+EMPTY_FILES = "empty_files"
+LANDING_FACTS = (
+    *(BATCH_SEQ, LANDED, ACCEPTED, QUARANTINED, ACCOUNTED),
+    *(IN_BRONZE, IN_SILVER, IN_QUARANTINE, SHARE_QUARANTINED, EMPTY_FILES),
+)
 TOPN_FACTS = (
     USER_KEY,
     N_ITEMS,

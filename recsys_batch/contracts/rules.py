@@ -48,7 +48,12 @@ MALFORMED = (
         "concat('the line has more bytes than limits.max_line_bytes of ', max_line_bytes)",
     ),
     Rule("not_utf8", "NOT valid_text", "'the line is not valid in the declared encoding'"),
-    Rule("malformed", "malformed", "'the line is not one whole record of its file'"),
+    Rule(
+        "malformed",
+        "malformed",
+        "'not one whole record of its file: too few or too many columns, or a quote that is not "
+        "closed within limits.max_line_bytes'",
+    ),
 )
 
 

@@ -1,25 +1,36 @@
-"""What must hold of `events`, `interactions` and the finished lists, as data.
+"""What must hold of landed batches, `events`, `interactions` and the finished lists, as data.
 
 A suite names Great Expectations classes and their arguments; `contracts.expectations` runs it.
-What the contract of events says is read from it.
+What a contract says is read from it (`contracts.promises`).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from recsys_batch.columns import (
+    ACCEPTED,
+    BATCH_SEQ,
     EVENT_DATE,
     EVENT_TIME,
     ITEM_ID,
+    LANDED,
     PART,
+    QUARANTINED,
     USER_KEY,
     WEIGHT,
 )
-from recsys_batch.contracts.checks import Check, Suite, at_least, contract_checks, not_null
+from recsys_batch.contracts.checks import Check, Suite, at_least, not_null
 from recsys_batch.contracts.facts import (
+    ACCOUNTED,
+    EMPTY_FILES,
     HIGHEST,
+    IN_BRONZE,
+    IN_QUARANTINE,
+    IN_SILVER,
+    LANDING_FACTS,
     LARGEST,
     LOWEST,
     N_BAD_SCORES,
@@ -30,9 +41,11 @@ from recsys_batch.contracts.facts import (
     N_PAIRS,
     N_SEEN,
     N_UNSORTED,
+    SHARE_QUARANTINED,
     TOPN_FACTS,
     interactions_facts,
 )
+from recsys_batch.contracts.promises import contract_suite
 from recsys_batch.odcs.load import contract
 
 if TYPE_CHECKING:
@@ -59,7 +72,6 @@ def events_suite(
     """
     midnight = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
     end = midnight + timedelta(days=1)
-    made = contract("events")
     derived = (
         Check(
             "ExpectColumnValuesToBeBetween",
@@ -80,10 +92,7 @@ def events_suite(
             severity="warning",
         ),
     )
-    promised = contract_checks(made)
-    checks = (*promised, *derived)
-    given = {name for check in checks for name in (check.column or "").split(",")}
-    needs = tuple(each.name for each in made.table.properties if each.name in given)
+    promised = contract_suite(contract("events"))
 
     def view(frame: DataFrame) -> DataFrame:
         from pyspark.sql import functions as F
@@ -92,9 +101,44 @@ def events_suite(
         day = F.date_from_unix_date(
             F.floor(F.unix_micros(F.col(EVENT_TIME)) / 86_400e6).cast("int")
         )
-        return frame.select(*needs, (seconds / 3600).alias(HOURS_AFTER_DAY), day.alias(TIME_DATE))
+        times = ((seconds / 3600).alias(HOURS_AFTER_DAY), day.alias(TIME_DATE))
+        rows: DataFrame = promised.view(frame)
+        return rows.select("*", *times)
 
-    return Suite(checks, needs, view)
+    return Suite((*promised.checks, *derived), promised.needs, view)
+
+
+def landing_suite(*, max_quarantined: float | None = None) -> Suite:
+    """Return the suite of what batches landed, to be run on their `LANDING_FACTS`.
+
+    Counts that do not apply to a batch are null, and not compared.
+
+    Parameters
+    ----------
+    max_quarantined
+        Share of a landing's lines that may be quarantined; None for any.
+    """
+    share = (
+        ()
+        if max_quarantined is None
+        else (
+            _between(
+                *(SHARE_QUARANTINED, 0, max_quarantined),
+                f"at most {max_quarantined:.2%} of a landing are quarantined",
+            ),
+        )
+    )
+    checks = (
+        _equal(LANDED, ACCOUNTED, "landed = accepted + quarantined + duplicate"),
+        _counted(LANDED, IN_BRONZE, "bronze holds each record that landed"),
+        _counted(ACCEPTED, IN_SILVER, "silver holds each record that was accepted"),
+        _counted(QUARANTINED, IN_QUARANTINE, "quarantine holds each record that was refused"),
+        *share,
+        replace(_between(EMPTY_FILES, 0, 0, "no file is without records"), severity="warning"),
+    )
+    return Suite(
+        checks, LANDING_FACTS, lambda frame: frame[list(LANDING_FACTS)], named_by=BATCH_SEQ
+    )
 
 
 def interactions_suite() -> Suite:
@@ -155,6 +199,12 @@ def _pseudonym(meaning: str) -> Check:
 def _equal(left: str, right: str, meaning: str) -> Check:
     given = {"column_A": left, "column_B": right}
     return Check("ExpectColumnPairValuesToBeEqual", given, meaning, sample=True)
+
+
+def _counted(told: str, found: str, meaning: str) -> Check:
+    """Two counts are the same, where the second applies."""
+    same = _equal(told, found, meaning)
+    return replace(same, arguments={**same.arguments, "ignore_row_if": "either_value_is_missing"})
 
 
 def _between(

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
-from recsys_batch.contracts.checks import Suite
 from recsys_batch.contracts.expectations import validate
 from recsys_batch.lake.ledger import replace_rows
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from recsys_batch.contracts.checks import Frame, Suite
 
 
-def require(home: Path, frame: DataFrame, suite: Suite, *, table: str, run_id: str) -> None:
+def require(home: Path, frame: Frame, suite: Suite, *, table: str, run_id: str) -> None:
     """Check a frame, store the verdict and its page, and stop the run on a critical failure.
 
     Parameters

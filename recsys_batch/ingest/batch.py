@@ -161,12 +161,12 @@ def take(
         row[c.FILE]: Taken(row[c.FILE_DIGEST], row["bytes"], row["etag"])
         for row in landings(done, source.name)
     }
-    files = new_files(landing, source.mapping, taken=taken)
+    longest = dataset.limits.max_line_bytes
+    files = new_files(landing, source.mapping, taken=taken, longest=longest)
     if not files:
         return Conservation()
     seq = 1 + max((row[c.BATCH_SEQ] for row in done), default=0)
     filled = [file for file in files if file.pieces]
-    longest = dataset.limits.max_line_bytes
     raw = raw_lines(lake.spark, filled, source.mapping, longest=longest) if filled else None
     before = history(lake.home, source.name, source.mapping.version)
     groups, kinds = ({}, {}) if raw is None else _by_columns(filled, raw, source, before)

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +21,13 @@ from recsys_batch.ingest.lines import (
     HELD,
     LineBlocks,
     LineForm,
-    Piece,
     codec_of,
-    survey,
     text_stream,
 )
 from recsys_batch.ingest.objects import S3Folder, S3Object, s3_folder
+from recsys_batch.ingest.quoting import quoting
+from recsys_batch.ingest.records import Piece, first_record, survey
+from recsys_batch.lake.logs import LOG
 
 _HEADER = 1 << 20  # bytes of the longest header
 _READERS = 4  # files digested at a time; hashing frees Python's lock
@@ -88,7 +89,11 @@ def landing_place(landing: str | Path) -> Path | S3Folder:
 
 
 def new_files(
-    folder: Path | S3Folder, source: FileFormat, *, taken: Mapping[str, Taken]
+    folder: Path | S3Folder,
+    source: FileFormat,
+    *,
+    taken: Mapping[str, Taken],
+    longest: int | None = None,
 ) -> tuple[LandingFile, ...]:
     """The files of a source that no batch has taken yet, or that have grown since, by name.
 
@@ -104,6 +109,8 @@ def new_files(
     taken
         By name, what complete batches took last. A file whose content was taken under another
         name is not new.
+    longest
+        Bytes that a record may have; an open quote goes on for no more of them.
 
     Raises
     ------
@@ -119,9 +126,10 @@ def new_files(
             where=str(folder),
             fix="put the files there, or correct `pattern` in the dataset's YAML",
         )
+    form = line_form(source, longest)
     with ThreadPoolExecutor(_READERS) as pool:
         found = list(
-            pool.map(lambda name: _look(name, paths[name], source, taken.get(name)), paths)
+            pool.map(lambda name: _look(name, paths[name], source, form, taken.get(name)), paths)
         )
     contents = {each.digest for each in taken.values()}
     fresh: list[LandingFile] = []
@@ -177,15 +185,15 @@ def _hidden(name: str) -> bool:
 
 
 def _look(
-    name: str, path: Path | S3Object, source: FileFormat, taken: Taken | None
+    name: str, path: Path | S3Object, source: FileFormat, form: LineForm, taken: Taken | None
 ) -> LandingFile | None:
     """Digest a file and count its records; None where it holds nothing that is not taken."""
     if taken and taken.etag and isinstance(path, S3Object) and taken.etag == path.etag:
         return None
     if source.growing == "append" and codec_of(name) is None:
-        return _whole_lines(name, path, source, taken or _NOTHING)
+        return _whole_records(name, path, form, taken or _NOTHING)
     if taken is None:
-        return _described(name, path, source)
+        return _described(name, path, source, form)
     with _readable(path), path.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
     if digest != taken.digest:
@@ -217,7 +225,7 @@ class _Digesting(io.RawIOBase):
         return block
 
 
-def _described(name: str, path: Path | S3Object, source: FileFormat) -> LandingFile:
+def _described(name: str, path: Path | S3Object, source: FileFormat, form: LineForm) -> LandingFile:
     """A file that no batch has taken, read once."""
     columns: tuple[str, ...] = ()
     pieces: tuple[Piece, ...] = ()
@@ -231,38 +239,53 @@ def _described(name: str, path: Path | S3Object, source: FileFormat) -> LandingF
         else:
             digesting = _Digesting(handle)
             blocks = LineBlocks(text_stream(digesting, name), longest=HELD)
-            pieces = survey(blocks, line_form(source), divide=codec_of(name) is None)
+            pieces = survey(blocks, form, divide=codec_of(name) is None)
             while digesting.read(BLOCK):
                 pass  # what follows the end of the compressed text
             sha, size = digesting.sha, digesting.size
     return LandingFile(name, path, sha.hexdigest(), size, pieces, columns)
 
 
-def _whole_lines(
-    name: str, path: Path | S3Object, source: FileFormat, taken: Taken
+class _WholeLines:
+    """Blocks of a file from where it stands, but for a last line without end; and their size."""
+
+    def __init__(self, handle: Any) -> None:
+        self._blocks, self.size = LineBlocks(handle), 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            if block.endswith(b"\n"):
+                self.size += len(block)
+                yield block
+
+
+def _whole_records(
+    name: str, path: Path | S3Object, form: LineForm, taken: Taken
 ) -> LandingFile | None:
-    """The whole lines that a growing file has beyond what was taken of it."""
+    """The whole records that a growing file has beyond what was taken of it.
+
+    Lines behind a quote that is open still wait for its end, which the log tells.
+    """
     sha, size = hashlib.sha256(), 0
 
-    def whole(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    def take(block: bytes) -> None:
         nonlocal size
-        for block in blocks:
-            if block.endswith(b"\n"):
-                sha.update(block)
-                size += len(block)
-                yield block
+        sha.update(block)
+        size += len(block)
 
     with _readable(path), path.open("rb") as handle:
         line, last = 1, b"\n"
         for block in LineBlocks(handle, taken.size):
-            sha.update(block)
-            size += len(block)
+            take(block)
             line, last = line + block.count(b"\n"), block[-1:]
         if sha.hexdigest() != taken.digest:
             while block := handle.read(BLOCK):
                 sha.update(block)
             raise _changed(path, taken.digest, sha.hexdigest())
-        pieces = survey(whole(LineBlocks(handle)), line_form(source), start=size, line=line)
+        lines = _WholeLines(handle)
+        pieces = survey(lines, form, start=size, line=line, waits=True, passed=take)
+    if waiting := taken.size + lines.size - size:
+        LOG.warning("%s: %d bytes wait for the end of a field in quotes", path, waiting)
     if size == taken.size:
         return None
     if last != b"\n":
@@ -274,9 +297,14 @@ def _whole_lines(
     return LandingFile(name, path, sha.hexdigest(), size, pieces)
 
 
-def line_form(source: FileFormat) -> LineForm:
-    """What of a source's format decides about its lines."""
-    return LineForm(source.format == "csv" and source.header, source.encoding)
+def line_form(source: FileFormat, longest: int | None) -> LineForm:
+    """What of a source's format decides about its lines; `longest` as of `new_files`."""
+    if source.format != "csv":
+        return LineForm(header=False, encoding=source.encoding)
+    most = HELD if longest is None else min(longest, HELD)
+    return LineForm(
+        source.header, source.encoding, quoting(source.delimiter, source.encoding, most)
+    )
 
 
 @contextmanager
@@ -313,7 +341,7 @@ def _spark_columns(schema: Any, path: Path | S3Object) -> tuple[str, ...]:
 
 
 def header(file: LandingFile, source: FileFormat) -> tuple[str, ...]:
-    """Column names in the first line of a CSV file; column 3 is ``_c2`` where it has no name.
+    """Column names in the first record of a CSV file; column 3 is ``_c2`` where it has no name.
 
     Raises
     ------
@@ -322,7 +350,7 @@ def header(file: LandingFile, source: FileFormat) -> tuple[str, ...]:
     """
     where = f"{file.path}, line 1"
     with _readable(file.path), file.path.open("rb") as handle:
-        line = _first_line(text_stream(handle, file.name))
+        line = _first_record(text_stream(handle, file.name), line_form(source, _HEADER))
     try:
         text = line.decode(source.encoding).lstrip("\ufeff").rstrip("\r\n")
         given = [name.strip() for name in _split(text, source.delimiter)]
@@ -343,24 +371,26 @@ def header(file: LandingFile, source: FileFormat) -> tuple[str, ...]:
     return names
 
 
-def _first_line(stream: Any) -> bytes:
-    line = b""
-    while len(line) < _HEADER and (block := stream.read(_HEADER)):
-        head, end, _ = block.partition(b"\n")
-        line += head
-        if end:
-            break
-    return line
+def _first_record(stream: Any, form: LineForm) -> bytes:
+    begin = b""
+    while len(begin) < _HEADER and (block := stream.read(_HEADER)):
+        begin += block
+    return first_record(begin, form)
 
 
 def _require_distinct(names: Sequence[str], what: str, where: str) -> None:
-    alike = [name.lower() for name in names]
-    repeated = sorted({name for name in names if alike.count(name.lower()) > 1})
-    if repeated:
+    """Places are told and not names, which of a file without a header are values."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names, start=1):
+        places.setdefault(name.lower(), []).append(place)
+    alike = next((each for each in places.values() if len(each) > 1), None)
+    if alike:
         raise LandingError(
-            f"{what} names {', '.join(repeated)} more than once",
+            f"{what} gives {len(names)} columns names, and columns "
+            f"{' and '.join(map(str, alike[:2]))} the same one",
             where=where,
-            fix="give each column a name of its own; capitals make no difference",
+            fix="give each column a name of its own (capitals make no difference), or, where line "
+            "1 is no header, set `header: false` and name the `columns` in the dataset's YAML",
         )
 
 

@@ -1,7 +1,6 @@
-"""Lines of text files: counted once while the file is digested, then read again in pieces.
+"""Lines of text files: how a file is written, and its bytes in blocks of whole lines.
 
-Light to import, since Spark's Python workers do. A line ends with LF or CRLF. All lines of a file
-have a number, from 1; headers and lines of nothing but spaces are no records.
+Light to import, since Spark's Python workers do. A line ends with LF or CRLF.
 """
 
 from __future__ import annotations
@@ -11,44 +10,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+
+from recsys_batch.ingest.quoting import Quoting
 
 BLOCK = 1 << 22  # bytes read at a time
 HELD = 1 << 22  # bytes held of a line that is longer than a record may be
-PIECE = 1 << 24  # bytes of a piece, and of what one task reads
-_BOM = codecs.BOM_UTF8
 _CODECS = {".gz": "gzip", ".zst": "zstd"}
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A run of records of a file that one task reads.
+class LineForm:
+    """What of a text file's form decides about its lines.
 
     Attributes
     ----------
-    start, end
-        Of text, bytes from the file's begin, at line starts; of compressed text the whole. Of
-        Parquet, row groups.
-    line
-        Number of the first line or row.
-    records
-        How many there are.
+    quoting
+        How a field may go on over line ends; None: every line is a record.
     """
-
-    start: int
-    end: int
-    line: int
-    records: int
-
-
-@dataclass(frozen=True)
-class LineForm:
-    """What of a text file's form decides about its lines."""
 
     header: bool
     encoding: str
+    quoting: Quoting | None = None
 
     @property
     def is_utf8(self) -> bool:
@@ -113,126 +96,3 @@ class LineBlocks:
 
     def _most(self, read: int) -> int:
         return BLOCK if self._length is None else min(BLOCK, self._length - read)
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """Where the records of a block are: line numbers, first bytes, ends; and all its lines."""
-
-    numbers: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    lines: int
-
-
-def _cut(block: bytes, line: int, form: LineForm, longest: int | None = None) -> _Cut:
-    data = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    if not block.endswith(b"\n"):
-        ends = np.append(ends, len(block))
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lines = len(ends)
-    ends = ends - ((ends > starts) & (data[ends - 1] == ord("\r")))
-    if line == 1 and form.is_utf8 and block.startswith(_BOM):
-        starts[0] += len(_BOM)
-    filled = ends > starts
-    for place in np.flatnonzero(filled & (data[np.minimum(starts, len(data) - 1)] == ord(" "))):
-        filled[place] = bool(block[starts[place] : ends[place]].strip(b" "))
-    if line == 1 and form.header:
-        filled[0] = False
-    kept = np.flatnonzero(filled)
-    starts, ends = starts[kept], ends[kept]
-    if longest is not None:
-        ends = np.minimum(ends, starts + longest)
-    return _Cut(kept + line, starts, ends, lines)
-
-
-def survey(
-    blocks: LineBlocks | Iterator[bytes],
-    form: LineForm,
-    *,
-    start: int = 0,
-    line: int = 1,
-    divide: bool = True,
-) -> tuple[Piece, ...]:
-    """Count the records of blocks of whole lines and divide them into pieces.
-
-    Parameters
-    ----------
-    start, line
-        Where in the file the first block begins, and the number of its first line.
-    divide
-        False makes one piece: compressed text can only be read from its begin.
-    """
-    pieces: list[Piece] = []
-    first, at, begun, records = line, start, start, 0
-    for block in blocks:
-        cut = _cut(block, line, form)
-        records += len(cut.numbers)
-        line += cut.lines
-        at = start + blocks.passed if isinstance(blocks, LineBlocks) else at + len(block)
-        if divide and at - begun >= PIECE:
-            pieces.append(Piece(begun, at, first, records))
-            first, begun, records = line, at, 0
-    if at > begun:
-        pieces.append(Piece(begun, at, first, records))
-    return tuple(pieces)
-
-
-def read_records(
-    stream: Any, name: str, piece: Piece, form: LineForm, *, longest: int | None = None
-) -> Iterator[tuple[pa.Array, pa.Array]]:
-    """Line numbers (int64) and records (binary) of a piece, a block at a time.
-
-    Bytes that the encoding does not know make a record that is not valid UTF-8.
-
-    Parameters
-    ----------
-    longest
-        Bytes of UTF-8 that are kept of a record; None keeps all.
-    """
-    of_bytes = longest if form.is_utf8 else None
-    held = None if longest is None else max(longest, HELD)
-    plain = codec_of(name) is None
-    if plain:
-        stream.seek(piece.start)
-    line = piece.line
-    length = piece.end - piece.start if plain else None
-    for block in LineBlocks(stream, length, longest=held):
-        cut = _cut(block, line, form, of_bytes)
-        line += cut.lines
-        if len(cut.numbers):
-            texts = (
-                _as_they_are(block, cut) if form.is_utf8 else _transcoded(block, cut, form, longest)
-            )
-            # Not `pa.array`, which imports pandas: a second of every new worker.
-            numbers = [None, pa.py_buffer(np.ascontiguousarray(cut.numbers))]
-            yield pa.Array.from_buffers(pa.int64(), len(cut.numbers), numbers), texts
-
-
-def _as_they_are(block: bytes, cut: _Cut) -> pa.Array:
-    """The records as an Arrow array over one copy of the block without what lies between them."""
-    offsets = np.zeros(len(cut.starts) + 1, np.int32)
-    np.cumsum(cut.ends - cut.starts, out=offsets[1:])
-    body = block[cut.starts[0] : cut.ends[-1]].replace(b"\n", b"")
-    if len(body) > offsets[-1]:  # more than line feeds lies between them: CRs, lines of spaces
-        change = np.zeros(len(block) + 1, np.int8)
-        change[cut.starts] = 1
-        change[cut.ends] = -1
-        inside = np.cumsum(change[:-1], dtype=np.int8).view(np.bool_)
-        body = np.frombuffer(block, np.uint8)[inside].tobytes()
-    return pa.Array.from_buffers(
-        pa.binary(), len(cut.starts), [None, pa.py_buffer(offsets), pa.py_buffer(body)]
-    )
-
-
-def _transcoded(block: bytes, cut: _Cut, form: LineForm, longest: int | None) -> pa.Array:
-    texts = [
-        block[start:end].decode(form.encoding, "surrogateescape")
-        for start, end in zip(cut.starts, cut.ends, strict=True)
-    ]
-    if cut.numbers[0] == 1:
-        texts[0] = texts[0].lstrip("\ufeff")
-    return pa.array(
-        [text.encode("utf-8", "surrogatepass")[:longest] for text in texts], pa.binary()
-    )

@@ -11,7 +11,7 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys_batch.ingest.lines import PIECE, Piece
+from recsys_batch.ingest.records import PIECE, Piece
 
 _ROWS = 20_000  # rows of a batch
 _PLAIN = {

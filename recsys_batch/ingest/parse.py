@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -32,14 +32,15 @@ _JSON_TYPES = {
     "object": "OBJECT",
     "array": "ARRAY",
 }
+# An expression that is a column's name, and no constant that a line may hold, too
+_PLAIN = re.compile(r"(?!(?:true|false|null)$)[^\W\d][\w .-]*", re.IGNORECASE)
 _MOST_COLUMNS = 20_000  # the CSV parser fails beyond 20,480
 
 
 def parse_csv(raw: DataFrame, source: FileFormat, names: Sequence[str]) -> DataFrame:
-    """Split CSV lines (RFC 4180 quoting, one record a line) into the columns `names`.
+    """Split CSV records (RFC 4180 quoting) into the columns `names`.
 
-    A line that opens a quote and does not close it is malformed: its record goes on in the next
-    line, which this format does not allow.
+    A record that opens a quote and does not close it is malformed (`quoting`).
     """
     from pyspark.sql import functions as F
 
@@ -200,7 +201,7 @@ def mapped(frame: DataFrame, fields: Mapping[str, str], *, where: str) -> dict[s
         if expression.lower() in found:
             column = F.col(_quoted(found[expression.lower()]))
         else:
-            _require_resolvable(frame, field, expression, list(found.values()), where)
+            _require_resolvable(frame, field, fields, list(found.values()), where)
             column = F.expr(expression)
         if typed and isinstance(frame.select(column).schema[0].dataType, TimestampType):
             column = F.date_format(column, JSON_TIMES["timestampFormat"])
@@ -210,28 +211,49 @@ def mapped(frame: DataFrame, fields: Mapping[str, str], *, where: str) -> dict[s
 
 
 def _require_resolvable(
-    frame: DataFrame, field: str, expression: str, found: Sequence[str], where: str
+    frame: DataFrame, field: str, fields: Mapping[str, str], found: Sequence[str], where: str
 ) -> None:
     from pyspark.errors import AnalysisException, ParseException
     from pyspark.sql import functions as F
 
+    expression = fields[field]
+    # Spark takes some bare names, such as `user`, for functions.
+    bare = expression.isidentifier() and _PLAIN.fullmatch(expression)
     try:
-        frame.select(F.expr(expression)).schema  # noqa: B018  analysis happens here
+        column = F.col(_quoted(expression)) if bare else F.expr(expression)
+        frame.select(column).schema  # noqa: B018  analysis happens here
     except (AnalysisException, ParseException) as error:
         parameters = error.getMessageParameters() or {}
         missing = parameters.get("objectName", "").replace("`", "")
-        near = difflib.get_close_matches(missing or expression, found, n=1)
-        guess = f" (did you mean {near[0]!r}?)" if near else ""
+        guess, fix = _advice(missing or expression, fields.values(), found)
         what = (
             f"field {field!r} maps to {expression!r}, but there is no column {missing!r}{guess}"
             if missing
             else f"field {field!r} maps to {expression!r}, which is neither a column nor SQL"
         )
-        raise MappingError(
-            what,
-            where=where,
-            fix=f"map it to one of {', '.join(found)} in the dataset's YAML",
-        ) from error
+        raise MappingError(what, where=where, fix=fix) from error
+
+
+def _advice(missing: str, expressions: Collection[str], found: Sequence[str]) -> tuple[str, str]:
+    """A guess at what was meant, and what to do.
+
+    Columns of which the mapping knows not one may be values: the first line of a file that has no
+    header. These are counted and not shown.
+    """
+    known = {name.lower() for name in found}
+    wanted = [each for each in expressions if _PLAIN.fullmatch(each)]
+    if not any(each.lower() in known for each in wanted):
+        others = [each for each in dict.fromkeys(wanted) if each != missing]
+        told = f"{len(found)} columns, none of which has a name that the mapping knows"
+        return (
+            f" among {told}",
+            f"the names looked for are {', '.join([missing, *others])}: correct them in the "
+            "dataset's YAML, or, where the files have no header, set `header: false` and name "
+            "the `columns`",
+        )
+    near = difflib.get_close_matches(missing, found, n=1)
+    guess = f" (did you mean {near[0]!r}?)" if near else ""
+    return guess, f"map it to one of {', '.join(found)} in the dataset's YAML"
 
 
 def mentions(expression: str, column: str) -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.ingest import parquet
-from recsys_batch.ingest.lines import PIECE, LineForm, Piece, read_records, text_stream
+from recsys_batch.ingest.lines import LineForm, text_stream
 from recsys_batch.ingest.objects import S3Object
+from recsys_batch.ingest.records import PIECE, Piece, read_records
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,7 +72,7 @@ def raw_lines(
             whole = whole.unionAll(each)
         return whole if longest is None else whole.withColumn(c.RECORD, _begin(longest + 1))
     kept = None if longest is None else longest + 1
-    return _read(spark, files, line_form(source), "BINARY", kept).select(
+    return _read(spark, files, line_form(source, longest), "BINARY", kept).select(
         c.FILE, c.LINE, F.col("record").cast("string").alias(c.RECORD)
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
+from recsys_batch import columns as c
 from recsys_batch.lake.store import (
     create_table,
     has_version,
@@ -43,6 +45,31 @@ def read_table(
         raise unreadable(path, error) from error
     plain = [(field.name, _plain(field.type)) for field in found.schema]
     return found.cast(pa.schema(plain))
+
+
+def rows_by_batch(home: Path, name: str) -> dict[int, int]:
+    """Rows of each batch in a table that is partitioned by it, as the table's log tells them.
+
+    Raises
+    ------
+    LakeError
+        The log cannot be read.
+    """
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    path = table_path(home, name)
+    refuse_half_written(path)
+    if not has_version(path):
+        return {}
+    try:
+        files = pa.table(DeltaTable(str(path)).get_add_actions(flatten=True)).to_pylist()
+    except (DeltaError, OSError) as error:
+        raise unreadable(path, error) from error
+    found = Counter[int]()
+    for file in files:
+        found[int(file[f"partition.{c.BATCH_SEQ}"])] += file["num_records"]
+    return dict(found)
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:

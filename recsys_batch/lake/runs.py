@@ -89,6 +89,22 @@ def run_before(home: Path, run: Run, *, checked: str | None = None) -> Run | Non
     return max(earlier, key=lambda each: (each.as_of, each.horizon), default=None)
 
 
+def checked_horizon(home: Path, run: Run | None = None) -> int:
+    """The last batch that a recorded run of these settings and this code saw; 0 where none did.
+
+    Parameters
+    ----------
+    run
+        Its settings and code are meant; None: of any.
+    """
+    like = (
+        {}
+        if run is None
+        else {"config_digest": run.config_digest, "code_version": run.code_version}
+    )
+    return max((row[c.HORIZON] for row in read_rows(home, "runs", **like)), default=0)
+
+
 def open_run(
     home: Path,
     *,

@@ -67,8 +67,8 @@ _BATCH = ("batch_seq", "BIGINT", "the batch that brought the row")
 _RAW = (
     _BATCH,
     ("file", "STRING", "path below the landing folder"),
-    ("line", "BIGINT", "1-based line of the file"),
-    ("record", "STRING", "the line as it landed, holding raw ids"),
+    ("line", "BIGINT", "1-based line of the file; of a record over several lines, its first"),
+    ("record", "STRING", "the record as it landed, holding raw ids"),
 )
 
 
@@ -252,7 +252,11 @@ TABLES: dict[str, Table] = {
             "gold",
             (
                 _RUN,
-                ("table", "STRING", "table that was checked"),
+                (
+                    "table",
+                    "STRING",
+                    "table that was checked; landing: batches, before their tables",
+                ),
                 ("expectation", "STRING", "what was expected"),
                 ("column", "STRING", "column, or null for the table"),
                 ("severity", "STRING", "critical or warning"),

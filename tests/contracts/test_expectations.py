@@ -23,7 +23,7 @@ DAY = date(2026, 3, 10)
 EVENTS = (
     "event_id string, user_key string, item_id string, event_type string, "
     "event_time timestamp, event_date date, request_id string, position int, propensity double, "
-    "price double"
+    "price double, quantity double"
 )
 LISTS = "user_key string, items array<struct<item_id: string, score: float>>"
 
@@ -50,6 +50,7 @@ def event(number: int, **changes: Any) -> dict[str, Any]:
         "position": 1,
         "propensity": 1.0,
         "price": 0.0,
+        "quantity": None,
     } | changes
 
 
@@ -100,6 +101,8 @@ def bad_verdict(spark, tmp_path_factory):
         event(21, price=float("inf")),
         event(22, item_id=None),
         event(23, event_time=None),
+        event(24, quantity=-1.0),
+        event(25, quantity=-1.0, event_type="cancel"),
     ]
     docs = tmp_path_factory.mktemp("docs")
     frame = spark.createDataFrame(rows, EVENTS)
@@ -176,6 +179,7 @@ def test_each_fault_is_counted(bad_verdict):
         (between, "position"): 1,
         (between, "propensity"): 3,
         (between, "price"): 2,
+        ("expect_column_values_to_be_null", "negative_quantity"): 1,  # of what is no cancellation
     }
 
 
@@ -185,8 +189,8 @@ def test_failure_names_the_expectation_the_place_and_the_counts(bad_verdict):
         verdict.raise_if_failed()
     text = str(caught.value)
     assert text.startswith("events.event_id: expectation expect_column_values_to_be_unique")
-    assert "2 of 24 rows" in text
-    assert "9 more critical failed" in text
+    assert "2 of 26 rows" in text
+    assert "10 more critical failed" in text
     assert "last publication stays live" in text
     assert str(docs / "r-bad" / "events.html") in text
 

@@ -208,7 +208,7 @@ def test_parquet_that_spark_cannot_hold_is_refused(tmp_path: Path) -> None:
         with pytest.raises(LandingError, match=what):
             new_files(tmp_path, mapping, taken={})
     pq.write_table(pa.table([[1], [2]], ["a", "A"]), tmp_path / "a.parquet")
-    with pytest.raises(LandingError, match="names A, a more than once"):
+    with pytest.raises(LandingError, match="columns 1 and 2 the same one"):
         new_files(tmp_path, mapping, taken={})
 
 

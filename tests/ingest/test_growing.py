@@ -50,6 +50,30 @@ def test_only_whole_new_lines_are_found(tmp_path: Path) -> None:
     assert (file.records, file.pieces[0].line) == (1, 2)
 
 
+def test_a_record_of_several_lines_waits_for_its_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, begun = HEAD + b"1\n", b'2,"a\nb\n'
+    (file,) = look(tmp_path, whole + begun, {})
+    assert (file.digest, file.size, file.records) == (sha(whole), len(whole), 1)
+    assert look(tmp_path, whole + begun, took(whole)) == ()
+    told = f"{tmp_path / 'a.csv'}: {len(begun)} bytes wait for the end of a field in quotes"
+    assert caplog.messages == [told] * 2
+    ended = whole + begun + b'c",d\n'
+    (file,) = look(tmp_path, ended + b'3,"', took(whole))
+    assert (file.digest, file.size, file.records) == (sha(ended), len(ended), 1)
+    assert [(piece.start, piece.line) for piece in file.pieces] == [(len(whole), 3)]
+    (file,) = look(tmp_path, ended + b"3\n", took(ended))
+    assert (file.records, file.pieces[0].line) == (1, 6)
+
+
+def test_an_open_quote_does_not_wait_beyond_its_limit(tmp_path: Path) -> None:
+    content = HEAD + b'1,"a\n' + b"2,b\n" * 10
+    (tmp_path / "a.csv").write_bytes(content)
+    (file,) = new_files(tmp_path, GROWS.events, taken={}, longest=20)
+    assert (file.size, file.records) == (len(content), 11)
+
+
 @pytest.mark.parametrize("content", [b"", HEAD, HEAD + b"2\n", HEAD + b"2\n3\n", HEAD + b"1"])
 def test_what_was_taken_must_not_change(tmp_path: Path, content: bytes) -> None:
     taken = HEAD + b"1\n"

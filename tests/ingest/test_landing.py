@@ -108,7 +108,7 @@ def test_the_header_names_the_columns(
 @pytest.mark.parametrize(
     ("content", "found"),
     [
-        (b"a,b,A\n", "names A, a more than once"),
+        (b"a,b,A\n", "3 columns names, and columns 1 and 3 the same one"),
         (b"\n1,2\n", "should name the columns is blank"),
         (b"\xef\xbb\xbf\r\n", "should name the columns is blank"),
         (b"caf\xe9,b\n", "not text in UTF-8"),

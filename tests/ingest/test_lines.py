@@ -7,7 +7,8 @@ import io
 import pytest
 
 from recsys_batch.ingest import lines
-from recsys_batch.ingest.lines import LineBlocks, LineForm, codec_of, read_records, survey
+from recsys_batch.ingest.lines import LineBlocks, LineForm, codec_of
+from recsys_batch.ingest.records import read_records, survey
 
 from .texts import PACKERS, expected, tables
 
@@ -32,7 +33,7 @@ def test_lines_are_numbered_exactly_however_they_are_read(
     monkeypatch: pytest.MonkeyPatch, ends: str, block: int, piece: int, packed: str
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK", block)
-    monkeypatch.setattr(lines, "PIECE", piece)
+    monkeypatch.setattr("recsys_batch.ingest.records.PIECE", piece)
     for name, content in tables(ends, seed=block).items():
         wanted = {line: text for (_, line), text in expected({name: content}).items()}
         found, records, pieces = read(
@@ -84,6 +85,7 @@ def test_a_line_without_end_is_not_held(
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK", 100)
     monkeypatch.setattr(lines, "HELD", 30)
+    monkeypatch.setattr("recsys_batch.ingest.records.HELD", 30)
     name, content = f"a{packed}", b"ab\n" + b"x" * 10_000 + end
     form = LineForm(header=False, encoding="UTF-8")
 

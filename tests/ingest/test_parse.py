@@ -109,6 +109,22 @@ def test_unresolvable_fields_say_what_there_is(
 ) -> None:
     frame = parse_csv(raw(spark, []), shop().events, ("Quantity", "Price"))
     with pytest.raises(MappingError) as caught:
-        mapped(frame, {"quantity": expression}, where="a.csv")
+        mapped(frame, {"price": "price", "quantity": expression}, where="a.csv")
     assert found in str(caught.value)
     assert str(caught.value).startswith("a.csv: field 'quantity' maps to")
+
+
+@pytest.mark.parametrize("expression", ["user", "upper(who)"])  # the first is Spark's, too
+def test_of_a_file_without_a_header_no_value_is_shown(spark: SparkSession, expression: str) -> None:
+    values = ("2026-01-01", "anna", "users", "1", "true")
+    frame = parse_csv(raw(spark, []), shop().events, values)
+    # `consent` and `value` are no columns, though the line holds what they say
+    fields = {"user_id": expression, "item_id": "item", "consent": "true", "value": "(1)"}
+    with pytest.raises(MappingError) as caught:
+        mapped(frame, fields, where="a.csv")
+    said = str(caught.value)
+    name = expression.removeprefix("upper(").removesuffix(")")
+    assert f"there is no column '{name}' among 5 columns, none of which has a name that" in said
+    assert f"the names looked for are {name}, item: " in said
+    assert "header: false" in said
+    assert not any(each in said for each in ("2026", "anna", "users"))

@@ -562,3 +562,15 @@ def test_what_is_proposed_is_ingested(spark: SparkSession, tmp_path: Path, name:
         assert [row["price"] for row in rows] == [1012.5, 2.5, 12.5]
         assert rows[0]["title"] == "Käse, jung"
         assert rows[0]["event_time"].isoformat() == "2025-01-13T08:26:00"
+
+
+def test_a_record_of_several_lines_is_one(tmp_path: Path) -> None:
+    lines = "".join(
+        f'u{n % 3},i{n},2026-01-{n:02},"said;\n\n""{n}""\nthings"\n' for n in range(1, 29)
+    )
+    file = written(tmp_path, f"user_id,item_id,event_time,remark\n{lines}")
+    proposal = propose(file, name="mine")
+    events = loaded(proposal, tmp_path / "conf").dataset.events
+    assert (events.delimiter, events.header) == (",", True)
+    assert events.fields["item_id"] == "item_id"
+    assert not any("quarantined" in note for note in proposal.notes)

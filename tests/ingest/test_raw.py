@@ -38,7 +38,7 @@ def test_lines_are_numbered_exactly_over_files(
     spark: SparkSession, tmp_path: Path, ends: str, packed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "BLOCK", 400)  # of the survey, here; workers have their own
-    monkeypatch.setattr(lines, "PIECE", 900)
+    monkeypatch.setattr("recsys_batch.ingest.records.PIECE", 900)
     monkeypatch.setattr(raw, "PIECE", 2000)
     plain = {f"{name}{packed}": content for name, content in tables(ends, seed=7).items()}
     files = {name: PACKERS[packed](content) for name, content in plain.items()}

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from recsys_batch import columns as c
 from recsys_batch.cli import main
 from recsys_batch.config import EVENT_FIELDS, ITEM_FIELDS, EventType
-from recsys_batch.contracts.checks import contract_checks
+from recsys_batch.contracts.promises import contract_checks
 from recsys_batch.contracts.rules import rules_of
 from recsys_batch.errors import ContractError
 from recsys_batch.lake.tables import TABLES

@@ -6,7 +6,9 @@ And the first rows of Parquet files.
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections import Counter
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,9 @@ from recsys_batch.ingest.guess.numbers import is_number
 from recsys_batch.ingest.guess.siblings import split_line
 from recsys_batch.ingest.guess.times import time_kind
 from recsys_batch.ingest.guess.words import name_is_known
+from recsys_batch.ingest.lines import HELD
 from recsys_batch.ingest.parquet import ready
+from recsys_batch.ingest.quoting import Quoting
 
 _DELIMITERS = (",", ";", "\t", "|")
 
@@ -57,18 +61,19 @@ def _json_text(value: object) -> str | None:
 
 def csv_records(file: Path, lines: list[tuple[int, str]], encoding: str) -> Read:
     """Read delimited lines, with a header or without."""
-    delimiter, width, share = _delimiter([text for _, text in lines])
+    delimiter, width, share = _delimiter(lines)
     if width < 2:
         hint = "convert :: to a tab" if "::" in lines[0][1] else "separate columns by , ; tab or |"
         raise refused(file, "no delimiter splits its lines into columns", hint)
-    cells = [(number, split_line(text, delimiter)) for number, text in lines]
+    whole = _whole(lines, delimiter)
+    cells = [(number, split_line(text, delimiter)) for number, text in whole]
     broken = [number for number, row in cells if len(row) != width]
     rows = [tuple(cell.strip() or None for cell in row) for _, row in cells if len(row) == width]
     header = len(cells[0][1]) == width and _is_header(rows)
     names = tuple(f"col_{place}" for place in range(width))
     why = {
         "format": "its lines are delimited columns",
-        "delimiter": f"it splits {share:.1%} of the lines into {width} columns",
+        "delimiter": f"it splits {share:.1%} of the records into {width} columns",
         "header": "line 1 holds a number or a time, so it is a record",
     }
     if header:
@@ -85,15 +90,38 @@ def csv_records(file: Path, lines: list[tuple[int, str]], encoding: str) -> Read
     return made, names, tuple(rows), broken, why
 
 
-def _delimiter(lines: list[str]) -> tuple[str, int, float]:
-    """The delimiter that splits most lines alike, then into most columns."""
+def _delimiter(lines: list[tuple[int, str]]) -> tuple[str, int, float]:
+    """The delimiter that splits most records alike, then into most columns."""
     best = (0.0, 1, ",")
     for each in _DELIMITERS:
-        width, alike = Counter(len(split_line(line, each)) for line in lines).most_common(1)[0]
+        records = _whole(lines, each)
+        counts = Counter(len(split_line(text, each)) for _, text in records)
+        width, alike = counts.most_common(1)[0]
         if width > 1:
-            best = max(best, (round(alike / len(lines), 2), width, each))
+            best = max(best, (round(alike / len(records), 2), width, each))
     share, width, delimiter = best
     return delimiter, width if share >= 0.5 else 1, share
+
+
+def _whole(lines: list[tuple[int, str]], delimiter: str) -> list[tuple[int, str]]:
+    """Lines as ingest makes records of them, each with the number of its first."""
+    texts = [text.encode() for _, text in lines]
+    block = b"\n".join(texts)
+    ends = [place - 1 for place in accumulate(len(text) + 1 for text in texts)]
+    quoted = Quoting(delimiter.encode(), HELD)
+    records: list[tuple[int, str]] = []
+    last = -1
+    for place, (number, text) in enumerate(lines):
+        if place <= last:
+            continue
+        last = place
+        start = ends[place] - len(texts[place])
+        end = quoted.end(block, start) if '"' in text else -1
+        if end is not None and end > ends[place]:
+            last = bisect_left(ends, end)
+            text = block[start:end].decode()
+        records.append((number, text))
+    return records
 
 
 def _is_header(rows: list[tuple[str | None, ...]]) -> bool:

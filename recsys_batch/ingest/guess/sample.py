@@ -1,7 +1,7 @@
 """How a file is written: format, character set, delimiter, header, and its first records.
 
 Plain Python, no Spark: it looks at the first records only, and cuts them at line ends exactly as
-`recsys_batch.ingest.lines` does, so that what it finds is what ingest will find.
+`recsys_batch.ingest.records` does, so that what it finds is what ingest will find.
 """
 
 from __future__ import annotations
@@ -98,10 +98,10 @@ def look(file: Path) -> Sample:
     made, names, rows, broken, why = read(file, filled, encoding)
     why["encoding"] = why_encoding
     if broken:
-        what = "columns" if made.format == "csv" else "form of a JSON object"
+        what = "columns" if made.format == "csv" else "form of one JSON object a line"
         checks.append(
             f"{len(broken)} of {len(filled)} lines, the first of them line {broken[0]}, do not have"
-            f" the {what} of the others and will be quarantined; a record must be one line"
+            f" the {what} of the others and will be quarantined"
         )
     _require_usable(file, names, rows)
     pattern, why["pattern"], others = landing_pattern(file, made, names)
