@@ -35,6 +35,7 @@ from recsys_batch.contracts.rules import (
     contract_digest,
 )
 from recsys_batch.errors import ContractError, LandingError, MappingError
+from recsys_batch.ingest.bronze import keep_lines
 from recsys_batch.ingest.classify import (
     FATE,
     classify_events,
@@ -190,10 +191,8 @@ def take(
     write(status="started")
     counts: dict[str, Counts] = {}
     if raw is not None:
-        from pyspark.sql import functions as F
-
-        lake.replace(
-            source.raw_table, raw.withColumn(c.BATCH_SEQ, F.lit(seq)), **{c.BATCH_SEQ: seq}
+        keep_lines(
+            *(lake, source.raw_table, filled, source.mapping), batch_seq=seq, longest=longest
         )
         try:
             counts = _store(

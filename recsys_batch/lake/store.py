@@ -6,7 +6,7 @@ import fcntl
 import os
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,6 +110,15 @@ class Lake:
                 written.result()
                 yield names[written]
 
+    def replace_written(
+        self, name: str, write: Callable[[Path], Collection[str]], **owned: object
+    ) -> None:
+        """`replace` with files of Parquet that `write` makes below a folder and tells the names of.
+
+        What else lies there, such as what an attempt that failed has left, is removed.
+        """
+        self._commit(name, write, replacing=owned)
+
     def append(self, name: str, frame: DataFrame) -> None:
         """Add `frame` to the table in one commit."""
         self._write(name, frame, replacing=None)
@@ -142,18 +151,33 @@ class Lake:
     def _write(
         self, name: str, frame: DataFrame, *, replacing: Mapping[str, object] | None
     ) -> None:
-        from deltalake.exceptions import DeltaError
         from pyspark.sql import functions as F
 
-        self._ensure(name)
-        table, path = TABLES[name], Path(self.path(name))
-        folder = f"files-{uuid.uuid4().hex}"  # where nobody else writes
+        table = TABLES[name]
         conformed = frame.select(
             *(F.col(column).cast(kind).alias(column) for column, kind, _ in table.columns)
         )
-        conformed.write.partitionBy(*table.partition_by).parquet(str(path / folder))
+
+        def write(folder: Path) -> None:
+            conformed.write.partitionBy(*table.partition_by).parquet(str(folder))
+
+        self._commit(name, write, replacing=replacing)
+
+    def _commit(
+        self,
+        name: str,
+        write: Callable[[Path], Collection[str] | None],
+        *,
+        replacing: Mapping[str, object] | None,
+    ) -> None:
+        from deltalake.exceptions import DeltaError
+
+        self._ensure(name)
+        path = Path(self.path(name))
+        folder = f"files-{uuid.uuid4().hex}"  # where nobody else writes
+        named = write(path / folder)
         try:
-            commit_files(path, folder, table, replacing=replacing)
+            commit_files(path, folder, TABLES[name], replacing=replacing, named=named)
         except (DeltaError, OSError) as error:
             raise unwritable(path, error) from error
 
