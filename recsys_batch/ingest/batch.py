@@ -41,7 +41,6 @@ from recsys_batch.ingest.classify import (
     classify_events,
     classify_items,
     repeated_lines,
-    small,
     with_fate,
 )
 from recsys_batch.ingest.conservation import (
@@ -78,6 +77,7 @@ _RULES = {
     ProfileMapping: PROFILE_RULES,
     ConsentMapping: CONSENT_RULES,
 }
+_FILES_A_DAY = 2  # on average; above it, what a shuffle costs is less than what many files cost
 # Whatever a batch may have written when it was killed.
 _WRITTEN = (
     *("events", "catalogue", "profiles", "consents", "quarantine"),
@@ -354,15 +354,15 @@ def _store(
     if classified is None:
         return {}
     fated = fated_lines(lake, source, classified, done=done)
-    watch.check(fated)
-    counts = count_fates(fated, time=source.time)
+    counts = count_fates(fated, time=source.time, fields=watch.fields)
+    watch.check(fated, counts.values())
     refuse_flood(
         fated,
         total(counts, files=len(counts)),
         limit=dataset.limits.max_quarantined_share,
         where=f"{lake.home}, source {source.name}",
     )
-    append_accepted(lake, source, seq, fated)
+    append_accepted(lake, source, seq, fated, counts)
     if any(count.quarantined for count in counts.values()):
         bad = fated.where(F.col(FATE) == "quarantined").withColumn(c.BATCH_SEQ, F.lit(seq))
         lake.append("quarantine", bad.withColumn("source", F.lit(source.name)))
@@ -382,20 +382,33 @@ def fated_lines(
     record = F.when(F.col(c.REASON).isNotNull(), F.col(c.RECORD))
     classified = classified.withColumn(c.RECORD, record).persist()
     repeated = repeated_lines(classified, _known_ids(lake, source, classified, done))
-    return with_fate(classified, small(repeated))
+    return with_fate(classified, repeated)
 
 
-def append_accepted(lake: Lake, source: Source, seq: int, fated: DataFrame) -> None:
-    """Append a batch's accepted lines to their table, and what they state of consent."""
+def append_accepted(
+    lake: Lake, source: Source, seq: int, fated: DataFrame, counts: Mapping[str, Counts]
+) -> None:
+    """Append a batch's accepted lines to their table, and what they state of consent.
+
+    Events are gathered by day before, unless they land by day: then each task has few days.
+    """
     from pyspark.sql import functions as F
 
     good = fated.where(F.col(FATE) == "accepted").withColumn(c.BATCH_SEQ, F.lit(seq))
-    if source.name == "events":
-        good = good.repartition(F.col(c.EVENT_DATE))
     if source.table != "consents":
-        lake.append(source.table, good)
+        by_day = good
+        if source.name == "events" and not landed_by_day(counts):
+            by_day = good.repartition(F.col(c.EVENT_DATE))
+        lake.append(source.table, by_day)
     if source.states_consent:
         lake.append("consents", statements(good, source=source.name))
+
+
+def landed_by_day(counts: Mapping[str, Counts]) -> bool:
+    """Whether the partitions that were counted hold so few days each that files stay few."""
+    places = {place for count in counts.values() for place in count.places}
+    days = {day for _, day in places}
+    return len(places) <= _FILES_A_DAY * len(days)
 
 
 def _known_ids(
