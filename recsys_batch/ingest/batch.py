@@ -62,6 +62,7 @@ from recsys_batch.ingest.pseudonyms import PseudonymKey, content_digest, require
 from recsys_batch.ingest.raw import raw_lines
 from recsys_batch.ingest.schema_ledger import forget, history
 from recsys_batch.ingest.shapes import Shape, declared
+from recsys_batch.ingest.stamps import kept_stamps
 from recsys_batch.ingest.values import require_time_format
 from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.lake.store import Lake
@@ -161,7 +162,8 @@ def take(
         row[c.FILE]: Taken(row[c.FILE_DIGEST], row["bytes"], row["etag"])
         for row in landings(done, source.name)
     }
-    files = new_files(landing, source.mapping, taken=taken)
+    with kept_stamps(lake.home, source.name) as stamps:
+        files = new_files(landing, source.mapping, taken=taken, stamps=stamps)
     if not files:
         return Conservation()
     seq = 1 + max((row[c.BATCH_SEQ] for row in done), default=0)

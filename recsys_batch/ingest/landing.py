@@ -27,6 +27,7 @@ from recsys_batch.ingest.lines import (
     text_stream,
 )
 from recsys_batch.ingest.objects import S3Folder, S3Object, s3_folder
+from recsys_batch.ingest.stamps import Stamps
 
 _HEADER = 1 << 20  # bytes of the longest header
 _READERS = 4  # files digested at a time; hashing frees Python's lock
@@ -88,7 +89,11 @@ def landing_place(landing: str | Path) -> Path | S3Folder:
 
 
 def new_files(
-    folder: Path | S3Folder, source: FileFormat, *, taken: Mapping[str, Taken]
+    folder: Path | S3Folder,
+    source: FileFormat,
+    *,
+    taken: Mapping[str, Taken],
+    stamps: Stamps | None = None,
 ) -> tuple[LandingFile, ...]:
     """The files of a source that no batch has taken yet, or that have grown since, by name.
 
@@ -104,6 +109,9 @@ def new_files(
     taken
         By name, what complete batches took last. A file whose content was taken under another
         name is not new.
+    stamps
+        What is remembered of files on a disk, by which those that did not change are told unread;
+        None reads all.
 
     Raises
     ------
@@ -119,11 +127,24 @@ def new_files(
             where=str(folder),
             fix="put the files there, or correct `pattern` in the dataset's YAML",
         )
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = list(
-            pool.map(lambda name: _look(name, paths[name], source, taken.get(name)), paths)
-        )
     contents = {each.digest for each in taken.values()}
+
+    def look(name: str) -> LandingFile | None:
+        path, known = paths[name], taken.get(name)
+        if stamps is None or isinstance(path, S3Object):
+            return _look(name, path, source, known)
+        with _readable(path):
+            seen = stamps.look(path)
+        digest = stamps.digest(name, seen)
+        if digest is not None and (digest == known.digest if known else digest in contents):
+            return None
+        file = _look(name, path, source, known)
+        if (read := file or known) is not None:
+            stamps.note(name, seen, read.digest)
+        return file
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(pool.map(look, paths))
     fresh: list[LandingFile] = []
     for file in found:
         if file is not None and file.digest not in contents:
