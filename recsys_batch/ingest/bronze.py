@@ -57,7 +57,7 @@ def keep_lines(
         return
 
     def write(folder: Path) -> list[str]:
-        below = folder / f"{c.BATCH_SEQ}={batch_seq}"
+        below = folder.resolve() / f"{c.BATCH_SEQ}={batch_seq}"
         below.mkdir(parents=True)
         return _written(lake.spark, files, source, below, longest=longest)
 
