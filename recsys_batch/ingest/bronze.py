@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.config import FileFormat
 from recsys_batch.ingest.landing import LandingFile, line_form
+from recsys_batch.ingest.parquet import write_records
 from recsys_batch.ingest.raw import raw_lines, records_of, shares
 from recsys_batch.lake.store import Lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
-
-_GROUP = 1 << 26  # bytes of the records of a row group
 
 
 def keep_lines(
@@ -90,26 +89,3 @@ def _written(
 
     ids = spark.range(0, len(tasks), 1, len(tasks))
     return [row[0] for row in ids.mapInArrow(write, "name STRING").collect()]
-
-
-def write_records(batches: Iterator[pa.RecordBatch], path: Path) -> None:
-    """Write file, line and record (bytes, written as text) of batches to a file of Parquet."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema([(c.FILE, pa.string()), (c.LINE, pa.int64()), (c.RECORD, pa.string())])
-    with pq.ParquetWriter(
-        path, schema, compression="zstd", use_dictionary=[c.FILE], write_statistics=False
-    ) as out:
-        held: list[pa.RecordBatch] = []
-        size = 0
-        for batch in batches:
-            files, lines, records = batch.columns
-            text = pa.Array.from_buffers(pa.string(), len(records), records.buffers())
-            held.append(pa.RecordBatch.from_arrays([files, lines, text], schema=schema))
-            size += records.nbytes
-            if size >= _GROUP:
-                out.write_table(pa.Table.from_batches(held))
-                held, size = [], 0
-        if held:
-            out.write_table(pa.Table.from_batches(held))

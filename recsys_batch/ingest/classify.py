@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.config import Dataset, EventMapping, ItemMapping
 from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES, OVERSIZED, with_verdict
+from recsys_batch.ingest.again import HASH, come_again
 from recsys_batch.ingest.parse import forgiving, landed_columns, mapped
 from recsys_batch.ingest.pseudonyms import PseudonymKey
 from recsys_batch.ingest.values import instant, labels, number
@@ -170,8 +171,8 @@ def limits_of(dataset: Dataset) -> list[Column]:
 def repeated_lines(classified: DataFrame, known: DataFrame | None) -> DataFrame | None:
     """File and line of the good lines whose event id came before, in their batch or in the lake.
 
-    Few lines of a batch are repeated, its rows are wide and its ids long: they are counted by
-    their hashes, and only ids whose hash comes again are compared themselves.
+    Few lines of a batch are repeated, its rows are wide and its ids long: their hashes are sorted,
+    and only ids whose hash comes again are compared themselves.
 
     Parameters
     ----------
@@ -187,12 +188,13 @@ def repeated_lines(classified: DataFrame, known: DataFrame | None) -> DataFrame 
     from pyspark.sql import functions as F
 
     good = classified.where(F.col(c.REASON).isNull()).select(c.EVENT_ID, c.FILE, c.LINE)
-    hashed = good.withColumn("_hash", F.xxhash64(c.EVENT_ID))
-    again = _made(hashed.groupBy("_hash").count().where(F.col("count") > 1).select("_hash"))
+    hashed = good.withColumn(HASH, F.xxhash64(c.EVENT_ID))
+    together = hashed.select(HASH).repartition(HASH)
+    again = _made(together.mapInArrow(come_again, f"{HASH} BIGINT"))
     found = []
     if again is not None:
         place = F.row_number().over(Window.partitionBy(c.EVENT_ID).orderBy(c.FILE, c.LINE))
-        alike = hashed.join(again, "_hash", how="left_semi").withColumn("_copy", place)
+        alike = hashed.join(again, HASH, how="left_semi").withColumn("_copy", place)
         found.append(alike.where(F.col("_copy") > 1).select(c.FILE, c.LINE))
     if known is not None:
         there = good.join(known.select(c.EVENT_ID), c.EVENT_ID, how="left_semi")

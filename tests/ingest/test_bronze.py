@@ -10,9 +10,10 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from recsys_batch.ingest import bronze
-from recsys_batch.ingest.bronze import keep_lines, write_records
+from recsys_batch.ingest import bronze, parquet
+from recsys_batch.ingest.bronze import keep_lines
 from recsys_batch.ingest.landing import new_files
+from recsys_batch.ingest.parquet import write_records
 from recsys_batch.lake.store import Lake, table_path
 
 from .shops import shop
@@ -83,7 +84,7 @@ def test_what_another_attempt_left_is_not_taken(spark: SparkSession, tmp_path: P
 def test_row_groups_end_with_the_bytes_of_their_records(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bronze, "_GROUP", 100)
+    monkeypatch.setattr(parquet, "_GROUP", 100)
     batches = [
         pa.RecordBatch.from_arrays(
             [pa.array(["a"] * 2), pa.array([n, n + 1], pa.int64()), pa.array([b"x" * 30] * 2)],
