@@ -64,13 +64,19 @@ class Stamps:
             self._changed = True
 
     def save(self) -> None:
-        """Keep them; killed meanwhile, those before stay."""
+        """Keep them; killed meanwhile, those before stay.
+
+        A disk that takes no more is for the writes that matter to tell; files are digested anew.
+        """
         if not self._changed:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         aside = self._path.with_suffix(f".{os.getpid()}")
-        aside.write_text(json.dumps(self._known), encoding="utf-8")
-        aside.replace(self._path)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_text(json.dumps(self._known), encoding="utf-8")
+            aside.replace(self._path)
+        except OSError:
+            aside.unlink(missing_ok=True)
         self._changed = False
 
 

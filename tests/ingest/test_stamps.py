@@ -144,3 +144,15 @@ def test_what_failed_keeps_no_stamp(tmp_path: Path) -> None:
         kept.note("1.csv", (1, 2, 3, 4), "digest")
         raise ValueError
     assert not (tmp_path / "index").exists()
+
+
+def test_a_disk_that_takes_no_stamps_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_given: object, **_named: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with kept_stamps(tmp_path, "events") as kept:
+        kept.note("1.csv", (1, 2, 3, 4), "digest")
+    assert not list((tmp_path / "index" / "landed").iterdir())
