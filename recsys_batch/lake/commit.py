@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def commit_files(
-    path: Path, folder: str, table: Table, *, replacing: Mapping[str, object] | None
+    path: Path,
+    folder: str,
+    table: Table,
+    *,
+    replacing: Mapping[str, object] | None,
+    named: Collection[str] | None = None,
 ) -> None:
     """Move the files of a folder to where their partitions lie, and commit them to the table.
 
@@ -35,6 +40,8 @@ def commit_files(
     replacing
         Values of partition columns whose rows the files replace; an empty mapping replaces all,
         None nothing.
+    named
+        Names of the files to commit, the others being removed; None commits all.
 
     Raises
     ------
@@ -46,7 +53,10 @@ def commit_files(
     from deltalake import DeltaTable
 
     delta = DeltaTable(str(path))
-    found = {file: _statistics(file, table) for file in (path / folder).rglob("*.parquet")}
+    files = [
+        file for file in (path / folder).rglob("*.parquet") if named is None or file.name in named
+    ]
+    found = {file: _statistics(file, table) for file in files}
     written = sorted(file for file, statistics in found.items() if statistics["numRecords"])
     actions = [_added(path / folder, file, table, found[file]) for file in written]
     owned = {(column, str(value)) for column, value in (replacing or {}).items()}

@@ -110,6 +110,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         # Delta's default of 50 partitions for a snapshot makes every small commit slow.
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # A task writes the files of so many partitions at once, and sorts its rows only beyond.
+        "spark.sql.maxConcurrentOutputFileWriters": "32",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
         # Statistics of columns would hold identifiers in the log; partitions do the pruning.
         "spark.databricks.delta.properties.defaults.dataSkippingNumIndexedCols": "0",

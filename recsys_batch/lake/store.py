@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +111,15 @@ class Lake:
                 written.result()
                 yield names[written]
 
+    def replace_written(
+        self, name: str, write: Callable[[Path], Collection[str]], **owned: object
+    ) -> None:
+        """`replace` with files of Parquet that `write` makes below a folder and tells the names of.
+
+        What else lies there, such as what an attempt that failed has left, is removed.
+        """
+        self._commit(name, write, replacing=owned)
+
     def append(self, name: str, frame: DataFrame) -> None:
         """Add `frame` to the table in one commit."""
         self._write(name, frame, replacing=None)
@@ -143,18 +152,33 @@ class Lake:
     def _write(
         self, name: str, frame: DataFrame, *, replacing: Mapping[str, object] | None
     ) -> None:
-        from deltalake.exceptions import DeltaError
         from pyspark.sql import functions as F
 
-        self._ensure(name)
-        table, path = TABLES[name], Path(self.path(name))
-        folder = f"files-{uuid.uuid4().hex}"  # where nobody else writes
+        table = TABLES[name]
         conformed = frame.select(
             *(F.col(column).cast(kind).alias(column) for column, kind, _ in table.columns)
         )
+
+        def write(folder: Path) -> None:
+            conformed.write.partitionBy(*table.partition_by).parquet(str(folder))
+
+        self._commit(name, write, replacing=replacing)
+
+    def _commit(
+        self,
+        name: str,
+        write: Callable[[Path], Collection[str] | None],
+        *,
+        replacing: Mapping[str, object] | None,
+    ) -> None:
+        from deltalake.exceptions import DeltaError
+
+        self._ensure(name)
+        path = Path(self.path(name))
+        folder = f"files-{uuid.uuid4().hex}"  # where nobody else writes
         try:
-            conformed.write.partitionBy(*table.partition_by).parquet(str(path / folder))
-            commit_files(path, folder, table, replacing=replacing)
+            named = write(path / folder)
+            commit_files(path, folder, TABLES[name], replacing=replacing, named=named)
         except (DeltaError, OSError) as error:
             raise unwritable(path, error) from error
         finally:  # what a failure leaves would fill the disk that it may have failed for
