@@ -80,7 +80,8 @@ def add_item_ties(
         for entry in range(user_ptr[rows[user]], user_ptr[rows[user] + 1]):
             own = user_items[entry]
             met = _meet(gram_items, gram_ptr[own], gram_ptr[own + 1], place, cells, columns)
-            for cell, column in zip(cells[:met], columns[:met]):
+            for at in range(met):
+                cell, column = cells[at], columns[at]
                 other = gram_items[cell]
                 if other == own:
                     continue
