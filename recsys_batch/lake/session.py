@@ -120,6 +120,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
+        # For messages alone, each column that is named would cost ten calls of the JVM.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.driver.maxResultSize": "2g",
         # The driver looks at the files of a table itself, where they are not thousands.
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "5000",
