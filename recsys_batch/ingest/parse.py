@@ -219,22 +219,24 @@ def _require_resolvable(
     from pyspark.errors import AnalysisException, ParseException
     from pyspark.sql import functions as F
 
-    expression = fields[field]
-    # Spark takes some bare names, such as `user`, for functions.
-    bare = expression.isidentifier() and _PLAIN.fullmatch(expression)
-    try:
-        column = F.col(_quoted(expression)) if bare else F.expr(expression)
-        frame.select(column).schema  # noqa: B018  analysis happens here
-    except (AnalysisException, ParseException) as error:
-        parameters = error.getMessageParameters() or {}
-        missing = parameters.get("objectName", "").replace("`", "")
-        guess, fix = _advice(missing or expression, fields.values(), found)
-        what = (
-            f"field {field!r} maps to {expression!r}, but there is no column {missing!r}{guess}"
-            if missing
-            else f"field {field!r} maps to {expression!r}, which is neither a column nor SQL"
-        )
-        raise MappingError(what, where=where, fix=fix) from error
+    expression, cause = fields[field], None
+    if expression.isidentifier() and _PLAIN.fullmatch(expression):
+        missing = expression  # Spark would take some, such as `user`, for functions
+    else:
+        try:
+            frame.select(F.expr(expression)).schema  # noqa: B018  analysis happens here
+        except (AnalysisException, ParseException) as error:
+            cause = error
+            missing = (error.getMessageParameters() or {}).get("objectName", "").replace("`", "")
+        else:
+            return
+    guess, fix = _advice(missing or expression, fields.values(), found)
+    what = (
+        f"field {field!r} maps to {expression!r}, but there is no column {missing!r}{guess}"
+        if missing
+        else f"field {field!r} maps to {expression!r}, which is neither a column nor SQL"
+    )
+    raise MappingError(what, where=where, fix=fix) from cause
 
 
 def _advice(missing: str, expressions: Collection[str], found: Sequence[str]) -> tuple[str, str]:
