@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
+import numpy as np
+from numpy.typing import DTypeLike
 
 _settings: Any = numba.config
 F = TypeVar("F", bound=Callable[..., object])
@@ -80,3 +82,15 @@ def compiler(
     """
     folder = cache_folder(sources, name)
     return lambda function: compile_into(function, folder, fastmath=fastmath)
+
+
+def fixed(array: Any, dtype: DTypeLike | None = None) -> Any:
+    """Return a read-only, contiguous view (or copy) of an array.
+
+    Loops are compiled anew for each type of their arguments, and an array's layout and
+    whether it may be written to are part of its type: arrays from Arrow or from a memory map may
+    not be. So all that the loops only read has one type.
+    """
+    view = np.ascontiguousarray(array, dtype=dtype).view(np.ndarray)
+    view.flags.writeable = False
+    return view

@@ -56,7 +56,7 @@ def run_stages(
     """
     steps = list(stages)
     with _session(
-        len(steps), dataset=dataset, day=day, landing=landing, lake=lake, sets=sets, horizon=horizon
+        steps, dataset=dataset, day=day, landing=landing, lake=lake, sets=sets, horizon=horizon
     ) as (job, advance):
         opening = [each for each in steps if each.name in _OPENING]
         _run_day(job, opening, advance)
@@ -102,7 +102,7 @@ def backfill(
     """
     steps = list(stages)
     with _session(
-        len(steps) * len(days),
+        steps * len(days),
         dataset=dataset,
         day=days[0],
         landing=landing,
@@ -131,12 +131,14 @@ def _is_sealed(job: Job) -> bool:
 
 
 @contextlib.contextmanager
-def _session(steps: int, **options: Any) -> Iterator[tuple[Job, Callable[[str, float], None]]]:
+def _session(
+    steps: Sequence[Stage], **options: Any
+) -> Iterator[tuple[Job, Callable[[str, float], None]]]:
     """A job whose progress is shown; at the end, the seconds of what `advance` was told."""
     seconds: dict[str, float] = {}
     sets = parse_sets(options.pop("sets"))
     with progress_line() as bar:
-        task = bar.add_task("starting Spark", total=steps)
+        task = bar.add_task("starting Spark", total=len(steps))
 
         def advance(name: str, spent: float) -> None:
             seconds[name] = seconds.get(name, 0.0) + spent
@@ -146,6 +148,7 @@ def _session(steps: int, **options: Any) -> Iterator[tuple[Job, Callable[[str, f
         with opened(
             **options,
             overrides=sets,
+            stages={each.name for each in steps},
             say=lambda line: bar.console.print(line, highlight=False, markup=False, soft_wrap=True),
             progress=lambda what, done, all_: bar.update(
                 task, description=what + (f" ({done}/{all_})" if all_ else "")

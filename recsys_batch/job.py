@@ -9,12 +9,14 @@ import getpass
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from recsys_batch.config import Settings, load_settings
+from recsys_batch.contracts.engine import great_expectations
 from recsys_batch.errors import TRACEBACK, ConfigError, LandingError, RecsysError
 from recsys_batch.features.history import day_end
 from recsys_batch.features.inputs import Inputs
@@ -32,9 +34,16 @@ from recsys_batch.lake.s3 import DISCOVERY, S3Place
 from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake, write_lock
 from recsys_batch.models.engines import AlsEngine
+from recsys_batch.models.registry import mlflow_client
 from recsys_batch.ranking.policy import Policy, load_policy
 from recsys_batch.ranking.stored import run_folder
 from recsys_batch.setup.jars import require_s3_jars
+
+# What takes seconds to import, and the stages that use it.
+_SLOW_IMPORTS: tuple[tuple[Callable[[], object], frozenset[str]], ...] = (
+    (mlflow_client, frozenset({"tune", "train", "evaluate", "export"})),
+    (great_expectations, frozenset({"validate", "features", "recommend"})),
+)
 
 
 @dataclass(frozen=True)
@@ -170,10 +179,16 @@ def opened(
     lake: str,
     overrides: dict[str, Any] | None = None,
     horizon: int | None = None,
+    stages: Collection[str] = (),
     say: Callable[[str], None],
     progress: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
 ) -> Iterator[Job]:
     """Open a dataset for writing: settings, lock, session and log file.
+
+    Parameters
+    ----------
+    stages
+        Names of those that will be run: what they import is imported while the JVM starts.
 
     Raises
     ------
@@ -192,7 +207,8 @@ def opened(
         far = isinstance(settle(home, address), S3Place)
         if far:
             require_s3_jars()
-        spark = make_session(settings.spark, more=DISCOVERY if far else None)
+        with importing(stages):
+            spark = make_session(settings.spark, more=DISCOVERY if far else None)
         yield Job(
             settings=settings,
             lake=Lake(spark, home),
@@ -204,6 +220,21 @@ def opened(
             say=say,
             progress=progress,
         )
+
+
+@contextlib.contextmanager
+def importing(stages: Collection[str]) -> Iterator[None]:
+    """Import what stages use beside what is done meanwhile, and end when both are done.
+
+    What cannot be imported is passed over: the stage that needs it will say so.
+    """
+    import pyspark.sql  # noqa: F401  # else two threads would import it at once
+
+    with ThreadPoolExecutor(1) as pool:
+        for slow, users in _SLOW_IMPORTS:
+            if not users.isdisjoint(stages):
+                pool.submit(slow)
+        yield
 
 
 @contextlib.contextmanager
@@ -262,6 +293,7 @@ def main(name: str, run: Callable[[Job], object]) -> None:
             landing=given.landing,
             lake=given.lake,
             horizon=given.horizon,
+            stages=(name,),
             say=say,
         ) as job:
             with timed_stage(job, name):

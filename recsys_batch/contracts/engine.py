@@ -34,7 +34,7 @@ def judged(view: Frame, suite: Suite, *, name: str) -> list[dict[str, Any]]:
     SetupError
         Great Expectations cannot be imported.
     """
-    gx = _great_expectations()
+    gx = great_expectations()
     expectations = [
         getattr(gx.expectations, check.expectation)(
             **check.arguments, severity=check.severity, meta={"check": number}
@@ -76,11 +76,18 @@ def _cached(view: Any) -> Iterator[None]:
         view.unpersist()
 
 
-def _great_expectations() -> Any:
+def great_expectations() -> Any:
+    """Great Expectations, which takes seconds to import, set to send nothing.
+
+    Raises
+    ------
+    SetupError
+        It cannot be imported.
+    """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     try:
-        import great_expectations
+        import great_expectations as gx
         import great_expectations.expectations
     except (
         ImportError,
@@ -91,4 +98,4 @@ def _great_expectations() -> Any:
             where="python environment",
             fix="install requirements.lock, which has grpcio, and run `recsys-batch doctor`",
         ) from error
-    return great_expectations
+    return gx

@@ -134,7 +134,8 @@ def with_verdict(frame: DataFrame, rules: tuple[Rule, ...]) -> DataFrame:
     broken = [F.when(F.expr(rule.broken_when), F.lit(rule.reason)) for rule in rules]
     details = " ".join(f"WHEN '{rule.reason}' THEN {rule.detail}" for rule in rules)
     judged = frame.withColumn(c.REASON, F.coalesce(*broken))
-    return judged.withColumn(c.DETAIL, F.expr(f"CASE {c.REASON} {details} END"))
+    detail = F.when(F.col(c.REASON).isNotNull(), F.expr(f"CASE {c.REASON} {details} END"))
+    return judged.withColumn(c.DETAIL, detail)
 
 
 def contract_digest(mapping: SourceMapping, rules: tuple[Rule, ...]) -> str:

@@ -53,8 +53,20 @@ class Inputs:
     def heeded(self) -> str:
         """Digest of the refusals that count: those of users who have an event.
 
-        So a refusal by a user who is not there yet gives no run another name.
+        So a refusal by a user who is not there yet gives no run another name. Who refused in an
+        event has one; the events are looked through only for those who refused elsewhere.
         """
+        from pyspark.sql import functions as F
+
         if self.refused.isEmpty():  # then nobody's events are looked through
             return digest_of(self.refused.columns, [])[0]
-        return frame_digest(self.refused.join(self.events, c.USER_KEY, how="left_semi"))[0]
+        in_events = self.lake.read("consents").where(
+            (F.col(c.SOURCE) == "events")
+            & (F.col(c.STATED_AT) < F.lit(self.until))
+            & (F.col(c.BATCH_SEQ) <= self.horizon)
+        )
+        there = self.refused.join(in_events, c.USER_KEY, how="left_semi")
+        others = self.refused.join(in_events, c.USER_KEY, how="left_anti")
+        if not others.isEmpty():
+            there = there.union(others.join(self.events, c.USER_KEY, how="left_semi"))
+        return frame_digest(there)[0]

@@ -35,12 +35,12 @@ from recsys_batch.contracts.rules import (
     contract_digest,
 )
 from recsys_batch.errors import ContractError, LandingError, MappingError
+from recsys_batch.ingest.bronze import keep_lines
 from recsys_batch.ingest.classify import (
     FATE,
     classify_events,
     classify_items,
     repeated_lines,
-    small,
     with_fate,
 )
 from recsys_batch.ingest.conservation import (
@@ -62,6 +62,7 @@ from recsys_batch.ingest.pseudonyms import PseudonymKey, content_digest, require
 from recsys_batch.ingest.raw import raw_lines
 from recsys_batch.ingest.schema_ledger import forget, history
 from recsys_batch.ingest.shapes import Shape, declared
+from recsys_batch.ingest.stamps import kept_stamps
 from recsys_batch.ingest.unclear import refuse_unusable
 from recsys_batch.ingest.values import require_time_format
 from recsys_batch.lake.ledger import read_rows, replace_rows
@@ -78,6 +79,7 @@ _RULES = {
     ProfileMapping: PROFILE_RULES,
     ConsentMapping: CONSENT_RULES,
 }
+_FILES_A_DAY = 2  # on average; above it, what a shuffle costs is less than what many files cost
 # Whatever a batch may have written when it was killed.
 _WRITTEN = (
     *("events", "catalogue", "profiles", "consents", "quarantine"),
@@ -162,7 +164,8 @@ def take(
         for row in landings(done, source.name)
     }
     longest = dataset.limits.max_line_bytes
-    files = new_files(landing, source.mapping, taken=taken, longest=longest)
+    with kept_stamps(lake.home, source.name) as stamps:
+        files = new_files(landing, source.mapping, taken=taken, longest=longest, stamps=stamps)
     if not files:
         return Conservation()
     seq = 1 + max((row[c.BATCH_SEQ] for row in done), default=0)
@@ -191,10 +194,8 @@ def take(
     write(status="started")
     counts: dict[str, Counts] = {}
     if raw is not None:
-        from pyspark.sql import functions as F
-
-        lake.replace(
-            source.raw_table, raw.withColumn(c.BATCH_SEQ, F.lit(seq)), **{c.BATCH_SEQ: seq}
+        keep_lines(
+            *(lake, source.raw_table, filled, source.mapping), batch_seq=seq, longest=longest
         )
         try:
             counts = _store(
@@ -356,13 +357,13 @@ def _store(
     if classified is None:
         return {}
     fated = fated_lines(lake, source, classified, done=done)
-    watch.check(fated)
-    counts = count_fates(fated, time=source.time)
+    counts = count_fates(fated, time=source.time, fields=watch.fields)
+    watch.check(fated, counts.values())
     rows, where = total(counts, files=len(counts)), f"{lake.home}, source {source.name}"
     if isinstance(source.mapping, ConsentMapping) and rows.quarantined:
         refuse_unusable(fated, source.mapping, landed=rows.landed, where=where)
     refuse_flood(fated, rows, limit=dataset.limits.max_quarantined_share, where=where)
-    append_accepted(lake, source, seq, fated)
+    append_accepted(lake, source, seq, fated, counts)
     if any(count.quarantined for count in counts.values()):
         bad = fated.where(F.col(FATE) == "quarantined").withColumn(c.BATCH_SEQ, F.lit(seq))
         lake.append("quarantine", bad.withColumn("source", F.lit(source.name)))
@@ -382,20 +383,33 @@ def fated_lines(
     record = F.when(F.col(c.REASON).isNotNull(), F.col(c.RECORD))
     classified = classified.withColumn(c.RECORD, record).persist()
     repeated = repeated_lines(classified, _known_ids(lake, source, classified, done))
-    return with_fate(classified, small(repeated))
+    return with_fate(classified, repeated)
 
 
-def append_accepted(lake: Lake, source: Source, seq: int, fated: DataFrame) -> None:
-    """Append a batch's accepted lines to their table, and what they state of consent."""
+def append_accepted(
+    lake: Lake, source: Source, seq: int, fated: DataFrame, counts: Mapping[str, Counts]
+) -> None:
+    """Append a batch's accepted lines to their table, and what they state of consent.
+
+    Events are gathered by day before, unless they land by day: then each task has few days.
+    """
     from pyspark.sql import functions as F
 
     good = fated.where(F.col(FATE) == "accepted").withColumn(c.BATCH_SEQ, F.lit(seq))
-    if source.name == "events":
-        good = good.repartition(F.col(c.EVENT_DATE))
     if source.table != "consents":
-        lake.append(source.table, good)
+        by_day = good
+        if source.name == "events" and not landed_by_day(counts):
+            by_day = good.repartition(F.col(c.EVENT_DATE))
+        lake.append(source.table, by_day)
     if source.states_consent:
         lake.append("consents", statements(good, source=source.name))
+
+
+def landed_by_day(counts: Mapping[str, Counts]) -> bool:
+    """Whether the partitions that were counted hold so few days each that files stay few."""
+    places = {place for count in counts.values() for place in count.places}
+    days = {day for _, day in places}
+    return len(places) <= _FILES_A_DAY * len(days)
 
 
 def _known_ids(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Set
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import Dataset, EventMapping, ItemMapping
 from recsys_batch.contracts.rules import EVENT_RULES, ITEM_RULES, OVERSIZED, with_verdict
+from recsys_batch.ingest.again import HASH, come_again
 from recsys_batch.ingest.parse import forgiving, landed_columns, mapped
 from recsys_batch.ingest.pseudonyms import PseudonymKey
 from recsys_batch.ingest.values import instant, labels, number
@@ -166,32 +168,38 @@ def limits_of(dataset: Dataset) -> list[Column]:
     ]
 
 
-def repeated_lines(classified: DataFrame, known: DataFrame | None) -> DataFrame:
+def repeated_lines(classified: DataFrame, known: DataFrame | None) -> DataFrame | None:
     """File and line of the good lines whose event id came before, in their batch or in the lake.
 
-    Few lines of a batch are repeated, its rows are wide and its ids long: they are counted by
-    their hashes, and only ids whose hash comes again are compared themselves.
+    Few lines of a batch are repeated, its rows are wide and its ids long: their hashes are sorted,
+    and only ids whose hash comes again are compared themselves.
 
     Parameters
     ----------
     known
         Event ids that are in the lake already, or None.
+
+    Returns
+    -------
+    DataFrame or None
+        Each line once; None where there is none.
     """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
     good = classified.where(F.col(c.REASON).isNull()).select(c.EVENT_ID, c.FILE, c.LINE)
-    hashed = good.withColumn("_hash", F.xxhash64(c.EVENT_ID))
-    again = small(hashed.groupBy("_hash").count().where(F.col("count") > 1).select("_hash"))
-    place = F.row_number().over(Window.partitionBy(c.EVENT_ID).orderBy(c.FILE, c.LINE))
-    repeated = hashed.join(again, "_hash", how="left_semi").select(
-        c.FILE, c.LINE, place.alias("_copy")
-    )
-    repeated = repeated.where(F.col("_copy") > 1).select(c.FILE, c.LINE)
-    if known is None:
-        return repeated
-    there = good.join(known.select(c.EVENT_ID), c.EVENT_ID, how="left_semi")
-    return repeated.union(there.select(c.FILE, c.LINE)).distinct()
+    hashed = good.withColumn(HASH, F.xxhash64(c.EVENT_ID))
+    together = hashed.select(HASH).repartition(HASH)
+    again = _made(together.mapInArrow(come_again, f"{HASH} BIGINT"))
+    found = []
+    if again is not None:
+        place = F.row_number().over(Window.partitionBy(c.EVENT_ID).orderBy(c.FILE, c.LINE))
+        alike = hashed.join(again, HASH, how="left_semi").withColumn("_copy", place)
+        found.append(alike.where(F.col("_copy") > 1).select(c.FILE, c.LINE))
+    if known is not None:
+        there = good.join(known.select(c.EVENT_ID), c.EVENT_ID, how="left_semi")
+        found.append(there.select(c.FILE, c.LINE))
+    return _made(reduce(lambda one, other: one.union(other), found).distinct()) if found else None
 
 
 def small(frame: DataFrame) -> DataFrame:
@@ -199,13 +207,24 @@ def small(frame: DataFrame) -> DataFrame:
 
     So what it is joined with, the wide rows of a batch, need not be shuffled and sorted.
     """
+    return _sized(frame)[0]
+
+
+def _made(frame: DataFrame) -> DataFrame | None:
+    """The same; None where it has no rows, so that nothing need be joined."""
+    made, rows = _sized(frame)
+    return made if rows else None
+
+
+def _sized(frame: DataFrame) -> tuple[DataFrame, int]:
     from pyspark.sql import functions as F
 
     made = frame.localCheckpoint()
-    return F.broadcast(made) if made.count() <= _FEW else made
+    rows = made.count()
+    return (F.broadcast(made) if rows <= _FEW else made), rows
 
 
-def with_fate(classified: DataFrame, repeated: DataFrame) -> DataFrame:
+def with_fate(classified: DataFrame, repeated: DataFrame | None) -> DataFrame:
     """Add the fate of each line; of equal event ids the first by file and line is accepted.
 
     Parameters
@@ -215,14 +234,13 @@ def with_fate(classified: DataFrame, repeated: DataFrame) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
-    marked = repeated.select(c.FILE, c.LINE, F.lit(True).alias("_repeated"))
-    fate = (
-        F.when(F.col(c.REASON).isNotNull(), "quarantined")
-        .when(F.col("_repeated"), "duplicate")
-        .otherwise("accepted")
-    )
-    joined = classified.join(marked, [c.FILE, c.LINE], how="left")
-    return joined.withColumn(FATE, fate).drop("_repeated")
+    good = F.lit("accepted")
+    if repeated is not None:
+        marked = repeated.select(c.FILE, c.LINE, F.lit(True).alias("_repeated"))
+        classified = classified.join(marked, [c.FILE, c.LINE], how="left")
+        good = F.when(F.col("_repeated"), "duplicate").otherwise(good)
+    fate = F.when(F.col(c.REASON).isNotNull(), "quarantined").otherwise(good)
+    return classified.withColumn(FATE, fate).drop("_repeated")
 
 
 def _type_case(mapping: EventMapping) -> str:

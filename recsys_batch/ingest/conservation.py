@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,14 @@ from recsys_batch.ingest.classify import FATE
 from recsys_batch.ingest.shapes import LEAST
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass
 class Counts:
-    """The lines of a file by fate, and when its accepted lines happened.
+    """The lines of a file by fate, when its accepted lines happened, and what could be read.
 
     Attributes
     ----------
@@ -29,6 +29,12 @@ class Counts:
         Latest time (UTC) of an accepted line.
     days
         Accepted lines by the UTC day of their time.
+    reasons
+        Quarantined lines by reason.
+    read
+        Lines in which a field has a value, by field.
+    places
+        Partitions of the frame that was counted, and the days of which each has accepted lines.
     """
 
     landed: int = 0
@@ -37,6 +43,9 @@ class Counts:
     duplicate: int = 0
     newest: dt.datetime | None = None
     days: Counter[dt.date] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    read: Counter[str] = field(default_factory=Counter)
+    places: set[tuple[int, dt.date]] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -59,30 +68,36 @@ class Conservation:
         )
 
 
-def count_fates(fated: DataFrame, *, time: str) -> dict[str, Counts]:
-    """Count the lines of each file by fate, and the accepted ones by the day of column `time`."""
-    from pyspark.sql import functions as F
+def count_fates(fated: DataFrame, *, time: str, fields: Sequence[str] = ()) -> dict[str, Counts]:
+    """Count the lines of each file in one pass.
 
-    def of(fate: str) -> Column:
-        return F.count_if(F.col(FATE) == fate)
+    Parameters
+    ----------
+    time
+        The column by whose day accepted lines are counted.
+    fields
+        Columns whose values are counted.
+    """
+    from pyspark.sql import functions as F
 
     # As numbers, of accepted lines alone: another may lie beyond every calendar of Python's.
     good = F.col(FATE) == "accepted"
     day = F.when(good, F.unix_date(F.to_date(time))).alias("day")
-    rows = fated.groupBy(c.FILE, day).agg(
-        F.count(F.lit(1)),
-        *(of("accepted"), of("quarantined"), of("duplicate")),
-        F.max(F.when(good, F.unix_micros(time))),
+    rows = fated.groupBy(c.FILE, FATE, c.REASON, day, F.spark_partition_id().alias("place")).agg(
+        F.count(F.lit(1)), F.max(F.when(good, F.unix_micros(time))), *map(F.count, fields)
     )
     counts: dict[str, Counts] = {}
-    for file, days, landed, accepted, quarantined, duplicate, newest in rows.collect():
+    for file, fate, reason, days, place, lines, newest, *read in rows.collect():
         count = counts.setdefault(file, Counts())
-        count.landed += landed
-        count.accepted += accepted
-        count.quarantined += quarantined
-        count.duplicate += duplicate
+        count.landed += lines
+        setattr(count, fate, getattr(count, fate) + lines)
+        count.read.update(dict(zip(fields, read, strict=True)))
+        if reason is not None:
+            count.reasons[reason] += lines
         if days is not None:
-            count.days[(_EPOCH + dt.timedelta(days=days)).date()] += accepted
+            date = (_EPOCH + dt.timedelta(days=days)).date()
+            count.days[date] += lines
+            count.places.add((place, date))
             latest = _EPOCH + dt.timedelta(microseconds=newest)
             count.newest = max(latest, count.newest or latest)
     return counts

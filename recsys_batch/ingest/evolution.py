@@ -6,7 +6,8 @@ it was like stays in `schemas`, whether it was accepted or refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.config import ConsentMapping, SourceMapping
 from recsys_batch.errors import ContractError, MappingError
+from recsys_batch.ingest.conservation import Counts
 from recsys_batch.ingest.schema_ledger import Verdict, record
 from recsys_batch.ingest.shapes import ABSENT, Change, Shape, changes, declared, kinds_text, needs
 from recsys_batch.ingest.unclear import FIX, unclear_statements
@@ -84,20 +86,28 @@ class Watch:
             }
             self._refuse(Shape(known), missing, error)
 
-    def check(self, lines: DataFrame) -> None:
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The contract's columns whose values are watched."""
+        return tuple(_reasons(self.source, self.mapping))
+
+    def check(self, lines: DataFrame, counts: Iterable[Counts]) -> None:
         """Compare classified lines with what was, and record the outcome.
 
         Parameters
         ----------
         lines
-            Columns of the contract's table, file, line, record and reason; read more than once.
+            File, line, record and reason; of consents also their purpose. Read only where something
+            cannot be understood.
+        counts
+            Of the batch's files, `fields` among what they count.
 
         Raises
         ------
         ContractError
             Something breaks the mapping; the message has a line a change.
         """
-        now = self._observe(lines)
+        now = self._observe(lines, counts)
         found = () if self.before is None else changes(self.before, now, mapping=self.mapping)
         breaking = tuple(each for each in found if each.breaking)
         if isinstance(self.mapping, ConsentMapping):
@@ -112,24 +122,26 @@ class Watch:
                 self.say(f"{self.source}: column {each}; recorded, no field is harmed")
         self._record("accepted", now, found)
 
-    def _observe(self, lines: DataFrame) -> Shape:
+    def _observe(self, lines: DataFrame, counts: Iterable[Counts]) -> Shape:
         from pyspark.sql import functions as F
 
+        landed, read, unread = 0, Counter[str](), Counter[str]()
+        for count in counts:
+            landed += count.landed
+            read.update(count.read)
+            unread.update(count.reasons)
         reasons = _reasons(self.source, self.mapping)
-        row = lines.agg(
-            F.count(F.lit(1)),
-            *(F.count(name) for name in reasons),
-            *(F.count_if(F.col(c.REASON).isin(*codes)) for codes in reasons.values()),
-        ).collect()[0]
-        read, unread = row[1 : len(reasons) + 1], row[len(reasons) + 1 :]
-        fields = dict(zip(reasons, zip(read, unread, strict=True), strict=True))
+        fields = {
+            name: (read[name], sum(unread[code] for code in codes))
+            for name, codes in reasons.items()
+        }
         untyped = fields.get(c.EVENT_TYPE, (0, 0))[1]
         values: dict[tuple[str, str], int] = {}
         if untyped:
             odd = lines.where(F.col(c.REASON).isin(*reasons[c.EVENT_TYPE]))
             odd = odd.select(c.FILE, c.LINE, c.RECORD)
             values = untyped_values(odd, self.groups, self.mapping)
-        return Shape(self.columns, fields, values, row[0])
+        return Shape(self.columns, fields, values, landed)
 
     def _refuse(self, now: Shape, breaking: tuple[Change, ...], error: MappingError | None) -> None:
         self._record("refused", now, breaking)

@@ -27,6 +27,7 @@ from recsys_batch.ingest.lines import (
 from recsys_batch.ingest.objects import S3Folder, S3Object, s3_folder
 from recsys_batch.ingest.quoting import quoting
 from recsys_batch.ingest.records import Piece, first_record, survey
+from recsys_batch.ingest.stamps import Stamps
 from recsys_batch.lake.logs import LOG
 
 _HEADER = 1 << 20  # bytes of the longest header
@@ -94,6 +95,7 @@ def new_files(
     *,
     taken: Mapping[str, Taken],
     longest: int | None = None,
+    stamps: Stamps | None = None,
 ) -> tuple[LandingFile, ...]:
     """The files of a source that no batch has taken yet, or that have grown since, by name.
 
@@ -111,6 +113,9 @@ def new_files(
         name is not new.
     longest
         Bytes that a record may have; an open quote goes on for no more of them.
+    stamps
+        What is remembered of files on a disk, by which those that did not change are told unread;
+        None reads all.
 
     Raises
     ------
@@ -127,11 +132,24 @@ def new_files(
             fix="put the files there, or correct `pattern` in the dataset's YAML",
         )
     form = line_form(source, longest)
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = list(
-            pool.map(lambda name: _look(name, paths[name], source, form, taken.get(name)), paths)
-        )
     contents = {each.digest for each in taken.values()}
+
+    def look(name: str) -> LandingFile | None:
+        path, known = paths[name], taken.get(name)
+        if stamps is None or isinstance(path, S3Object):
+            return _look(name, path, source, form, known)
+        with _readable(path):
+            seen = stamps.look(path)
+        digest = stamps.digest(name, seen)
+        if digest is not None and (digest == known.digest if known else digest in contents):
+            return None
+        file = _look(name, path, source, form, known)
+        if (read := file or known) is not None:
+            stamps.note(name, seen, read.digest)
+        return file
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(pool.map(look, paths))
     fresh: list[LandingFile] = []
     for file in found:
         if file is not None and file.digest not in contents:

@@ -1,19 +1,22 @@
 """Rows of Parquet files: their columns as Spark knows them, counted, then read in row groups.
 
-Light to import, since Spark's Python workers do.
+And records of text, written as Parquet. Light to import, since Spark's Python workers do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recsys_batch import columns as c
 from recsys_batch.ingest.records import PIECE, Piece
 
 _ROWS = 20_000  # rows of a batch
+_GROUP = 1 << 26  # bytes of the records of a row group that is written
 _PLAIN = {
     pa.bool_(): "BOOLEAN",
     pa.int8(): "TINYINT",
@@ -134,3 +137,23 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
+
+
+def write_records(batches: Iterator[pa.RecordBatch], path: Path) -> None:
+    """Write file, line and record (bytes, written as text) of batches to a file of Parquet."""
+    schema = pa.schema([(c.FILE, pa.string()), (c.LINE, pa.int64()), (c.RECORD, pa.string())])
+    with pq.ParquetWriter(
+        path, schema, compression="zstd", use_dictionary=[c.FILE], write_statistics=False
+    ) as out:
+        held: list[pa.RecordBatch] = []
+        size = 0
+        for batch in batches:
+            files, lines, records = batch.columns
+            text = pa.Array.from_buffers(pa.string(), len(records), records.buffers())
+            held.append(pa.RecordBatch.from_arrays([files, lines, text], schema=schema))
+            size += records.nbytes
+            if size >= _GROUP:
+                out.write_table(pa.Table.from_batches(held))
+                held, size = [], 0
+        if held:
+            out.write_table(pa.Table.from_batches(held))

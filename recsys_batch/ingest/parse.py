@@ -54,10 +54,13 @@ def parse_csv(raw: DataFrame, source: FileFormat, names: Sequence[str]) -> DataF
         "maxCharsPerColumn": "-1",
     }
     record = F.col(c.RECORD)
-    few = (F.length(record) < _MOST_COLUMNS) | (_count(record, source.delimiter) < _MOST_COLUMNS)
+    # Cheap tests before dear ones: nearly all lines are short and have no quote.
+    few = (F.octet_length(record) < _MOST_COLUMNS) | (
+        _count(record, source.delimiter) < _MOST_COLUMNS
+    )
     single = F.replace(record, F.lit('""'), F.lit(""))
     opened = single.rlike(rf'(^|{re.escape(source.delimiter)})"[^"]*+$')
-    unclosed = (_count(record, '"') % 2 == 1) & opened
+    unclosed = F.contains(record, F.lit('"')) & (_count(record, '"') % 2 == 1) & opened
     parsed = raw.withColumn(
         "_row", F.from_csv(F.when(few, record), f"{schema}, {BROKEN} STRING", options)
     )

@@ -95,33 +95,18 @@ def _read(
     kind: str,
     longest: int | None,
 ) -> DataFrame:
-    tasks = _tasks(files)
+    tasks = shares(files)
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        import pyarrow as pa
-
         for batch in batches:
             for task in batch.column(0).to_pylist():
-                for name, path, piece in tasks[task]:
-                    with path.open("rb") as handle:
-                        found = (
-                            parquet.read_rows(handle, piece)
-                            if form is None
-                            else read_records(
-                                *(text_stream(handle, name), name, piece, form), longest=longest
-                            )
-                        )
-                        for numbers, records in found:
-                            names = pa.repeat(name, len(numbers))
-                            yield pa.RecordBatch.from_arrays(
-                                [names, numbers, records], [c.FILE, c.LINE, "record"]
-                            )
+                yield from records_of(tasks[task], form, longest=longest)
 
     ids = spark.range(0, len(tasks), 1, len(tasks))
     return ids.mapInArrow(read, f"{c.FILE} STRING, {c.LINE} BIGINT, record {kind}")
 
 
-def _tasks(files: Sequence[LandingFile]) -> list[list[Part]]:
+def shares(files: Sequence[LandingFile]) -> list[list[Part]]:
     """Pieces in shares of about one task's reading; small files go together."""
     tasks: list[list[Part]] = [[]]
     size = 0
@@ -135,3 +120,22 @@ def _tasks(files: Sequence[LandingFile]) -> list[list[Part]]:
             tasks[-1].append((file.name, path, piece))
             size += weight
     return tasks
+
+
+def records_of(
+    parts: Sequence[Part], form: LineForm | None, *, longest: int | None
+) -> Iterator[pa.RecordBatch]:
+    """File, line and record (bytes, or a struct of Parquet) of one task's pieces, in batches."""
+    import pyarrow as pa
+
+    for name, path, piece in parts:
+        with path.open("rb") as handle:
+            found = (
+                parquet.read_rows(handle, piece)
+                if form is None
+                else read_records(*(text_stream(handle, name), name, piece, form), longest=longest)
+            )
+            for numbers, records in found:
+                yield pa.RecordBatch.from_arrays(
+                    [pa.repeat(name, len(numbers)), numbers, records], [c.FILE, c.LINE, "record"]
+                )

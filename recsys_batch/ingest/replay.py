@@ -118,7 +118,7 @@ def replay(
             kind="replay",
         )
         write(status="started")
-        append_accepted(lake, source, seq, fated)
+        append_accepted(lake, source, seq, fated, counts)
         lake.append("quarantine", changed.withColumn(c.BATCH_SEQ, F.lit(seq)))
         write_lateness(lake, source, seq, counts, done=done)
         write(status="complete", counts=counts)

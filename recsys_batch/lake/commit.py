@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 
 
 def commit_files(
-    path: Path, folder: str, table: Table, *, replacing: Mapping[str, object] | None
+    path: Path,
+    folder: str,
+    table: Table,
+    *,
+    replacing: Mapping[str, object] | None,
+    named: Collection[str] | None = None,
 ) -> None:
     """Move the files of a folder to where their partitions lie, and commit them to the table.
 
@@ -37,6 +42,8 @@ def commit_files(
     replacing
         Values of partition columns whose rows the files replace; an empty mapping replaces all,
         None nothing.
+    named
+        Names of the files to commit, the others being removed; None commits all.
 
     Raises
     ------
@@ -45,7 +52,10 @@ def commit_files(
     ValueError
         A file holds rows of another partition than it replaces.
     """
-    found = {file: statistics(file, table.skip_by) for file in (path / folder).rglob("*.parquet")}
+    files = [
+        file for file in (path / folder).rglob("*.parquet") if named is None or file.name in named
+    ]
+    found = {file: statistics(file, table.skip_by) for file in files}
     written = sorted(file for file, facts in found.items() if facts["numRecords"])
     actions = [_added(path / folder, file, table, found[file]) for file in written]
     require_owned(actions, replacing)

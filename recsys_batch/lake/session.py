@@ -112,6 +112,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         # Delta's default of 50 partitions for a snapshot makes every small commit slow.
         "spark.databricks.delta.snapshotPartitions": "2",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # A task writes the files of so many partitions at once, and sorts its rows only beyond.
+        "spark.sql.maxConcurrentOutputFileWriters": "32",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
         # Statistics of columns would hold identifiers in the log; partitions do the pruning.
         "spark.databricks.delta.properties.defaults.dataSkippingNumIndexedCols": "0",
@@ -120,6 +122,8 @@ def _defaults(settings: SparkSettings) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.python.worker.reuse": "true",
+        # For messages alone, each column that is named would cost ten calls of the JVM.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.driver.maxResultSize": "2g",
         # The driver looks at the files of a table itself, where they are not thousands.
         "spark.sql.sources.parallelPartitionDiscovery.threshold": "5000",

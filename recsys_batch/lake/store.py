@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,10 @@ class Lake:
 
     def _place(self, name: str) -> Place:
         return table_path(self.home, name)
+
+    def on_disk(self, name: str) -> bool:
+        """Whether table `name` lies in a folder, where tasks may write files."""
+        return isinstance(self._place(name), Path)
 
     def exists(self, name: str) -> bool:
         """Whether table `name` has a first version."""
@@ -132,6 +136,18 @@ class Lake:
                 written.result()
                 yield names[written]
 
+    def replace_written(
+        self, name: str, write: Callable[[Path], Collection[str]], **owned: object
+    ) -> None:
+        """`replace` with files of Parquet that `write` makes below a folder and tells the names of.
+
+        What else lies there, such as what an attempt that failed has left, is removed. Only of a
+        table on a disk (`on_disk`).
+        """
+        place = self._place(name)
+        assert isinstance(place, Path)
+        self._commit(name, place, write, replacing=owned)
+
     def append(self, name: str, frame: DataFrame) -> None:
         """Add `frame` to the table in one commit."""
         self._write(name, frame, replacing=None)
@@ -166,36 +182,57 @@ class Lake:
     def _write(
         self, name: str, frame: DataFrame, *, replacing: Mapping[str, object] | None
     ) -> None:
-        from deltalake.exceptions import DeltaError
         from pyspark.sql import functions as F
 
-        self._ensure(name)
         table, place = TABLES[name], self._place(name)
         conformed = frame.select(
             *(F.col(column).cast(kind).alias(column) for column, kind, _ in table.columns)
         )
-        try:
-            if isinstance(place, S3Place):
-                files = upload_frame(conformed, place, table)
-                require_owned(files, replacing)
-                commit(place, files, table, replacing=replacing)
-            else:
-                self._write_files(conformed, place, table, replacing=replacing)
-        except (DeltaError, OSError) as error:
-            raise unwritable(place, error) from error
 
-    def _write_files(
+        if isinstance(place, S3Place):
+            self._upload(name, conformed, place, replacing=replacing)
+            return
+
+        def write(folder: Path) -> None:
+            conformed.write.partitionBy(*table.partition_by).parquet(str(folder))
+
+        self._commit(name, place, write, replacing=replacing)
+
+    def _upload(
         self,
+        name: str,
         frame: DataFrame,
-        path: Path,
-        table: Table,
+        place: S3Place,
         *,
         replacing: Mapping[str, object] | None,
     ) -> None:
+        from deltalake.exceptions import DeltaError
+
+        self._ensure(name)
+        try:
+            files = upload_frame(frame, place, TABLES[name])
+            require_owned(files, replacing)
+            commit(place, files, TABLES[name], replacing=replacing)
+        except (DeltaError, OSError) as error:
+            raise unwritable(place, error) from error
+
+    def _commit(
+        self,
+        name: str,
+        path: Path,
+        write: Callable[[Path], Collection[str] | None],
+        *,
+        replacing: Mapping[str, object] | None,
+    ) -> None:
+        from deltalake.exceptions import DeltaError
+
+        self._ensure(name)
         folder = f"files-{uuid.uuid4().hex}"  # where nobody else writes
         try:
-            frame.write.partitionBy(*table.partition_by).parquet(str(path / folder))
-            commit_files(path, folder, table, replacing=replacing)
+            named = write(path / folder)
+            commit_files(path, folder, TABLES[name], replacing=replacing, named=named)
+        except (DeltaError, OSError) as error:
+            raise unwritable(path, error) from error
         finally:  # what a failure leaves would fill the disk that it may have failed for
             shutil.rmtree(path / folder, ignore_errors=True)
 

@@ -60,6 +60,17 @@ class ModelVersion:
     tags: Mapping[str, str]
 
 
+def mlflow_client() -> type[MlflowClient]:
+    """MLflow's client, which takes a second to import, set to send nothing and to fail soon."""
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    # What SQL raised is logged with its traceback; the error raised says it better.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient
+
+
 def default_tracking_uri(home: Path) -> str:
     """Return the SQLite database beside the lake, ``sqlite:///<home>/mlflow.db``."""
     return f"{_SQLITE}{home.absolute() / 'mlflow.db'}"
@@ -223,15 +234,10 @@ class Registry:
 
     @cached_property
     def _client(self) -> MlflowClient:
-        for name, value in DEFAULTS.items():
-            os.environ.setdefault(name, value)
-        # What SQL raised is logged with its traceback; the error raised says it better.
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        client = mlflow_client()
         if self.tracking_uri.startswith(_SQLITE):
             _ensure_database(Path(self.tracking_uri.removeprefix(_SQLITE)))
-        from mlflow.tracking import MlflowClient
-
-        return MlflowClient(self.tracking_uri, registry_uri=self.tracking_uri)
+        return client(self.tracking_uri, registry_uri=self.tracking_uri)
 
     @cached_property
     def _experiment_id(self) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from recsys_batch.ranking.blend import Blend
+from recsys_batch.ranking.boosting import lightgbm
 from recsys_batch.ranking.examples import Examples, Flat, flat
 from recsys_batch.ranking.features import feature_names
 from recsys_batch.ranking.reranker import Reranker, RerankerSettings
@@ -41,10 +42,8 @@ def lambdarank(
     weights
         What each candidate counts; None: one.
     """
-    import lightgbm
-
     scale = settings.start_range / told.spread
-    data = lightgbm.Dataset(
+    data = lightgbm().Dataset(
         told.features,
         label=told.labels,
         group=told.groups,
@@ -53,7 +52,7 @@ def lambdarank(
         feature_name=feature_names(blend.sources),
         params={"verbose": -1},
     )
-    booster = lightgbm.train(_parameters(settings), data, num_boost_round=settings.trees)
+    booster = lightgbm().train(_parameters(settings), data, num_boost_round=settings.trees)
     return Reranker(blend, booster, "lambdarank", scale, settings.depth)
 
 

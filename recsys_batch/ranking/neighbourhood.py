@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from recsys_batch.compilation import fixed
 from recsys_batch.ranking.ties import ITEM_TIES, USER_TIES, add_item_ties, add_user_ties
 
 Floats = npt.NDArray[np.float32]
@@ -69,12 +70,13 @@ class Neighbourhood:
         ties = len(ITEM_TIES) + len(USER_TIES)
         counts = np.zeros((*items.shape, 2), dtype=np.float32)
         found = np.zeros((*items.shape, ties, 5), dtype=np.float32)
-        rows, items = np.asarray(rows, dtype=np.int64), np.ascontiguousarray(items)
-        activity = np.diff(self.by_user.indptr).astype(np.float32)
-        popularity = np.diff(self.by_item.indptr).astype(np.float32)
-        user_part = (self.by_user.indptr, self.by_user.indices)
-        item_part = (self.by_item.indptr, self.by_item.indices)
-        gram = (self.shared.indptr, self.shared.indices, self.shared.data, self.damped)
+        rows, items = fixed(rows, np.int64), fixed(items)
+        activity = fixed(np.diff(self.by_user.indptr), np.float32)
+        popularity = fixed(np.diff(self.by_item.indptr), np.float32)
+        user_part = (fixed(self.by_user.indptr), fixed(self.by_user.indices))
+        item_part = (fixed(self.by_item.indptr), fixed(self.by_item.indices))
+        shared = (fixed(self.shared.indptr), fixed(self.shared.indices), fixed(self.shared.data))
+        gram = (*shared, fixed(self.damped))
         add_item_ties(rows, items, *user_part, *gram, popularity, counts, found)
         add_user_ties(rows, items, *user_part, *item_part, activity, popularity, counts, found)
         own = np.maximum(activity[rows], 1)[:, None]

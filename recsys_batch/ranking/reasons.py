@@ -66,7 +66,8 @@ class Reasons:
         """
         weights = self._trained_on.data.weights
         own = slice(weights.indptr[user], weights.indptr[user + 1])
-        history, acts = weights.indices[own], self._trained_on.acts[own]
+        # Plain arrays: a number is read from a mapped one at many times the cost.
+        history, acts = np.asarray(weights.indices[own]), np.asarray(self._trained_on.acts[own])
         causes, before = self._causes(items, history)
         found = []
         for item, cause, again, source in zip(

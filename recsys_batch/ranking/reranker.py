@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recsys_batch.models.recipes import Trees
 from recsys_batch.ranking.blend import Blend
+from recsys_batch.ranking.boosting import lightgbm
 from recsys_batch.ranking.candidates import Candidates
 from recsys_batch.ranking.examples import described
 from recsys_batch.ranking.features import History
@@ -133,7 +134,5 @@ def stored_trees(reranker: Reranker, name: str) -> Trees:
 
 def read_trees(trees: Trees, blend: Blend, *, n: int) -> Reranker:
     """The re-ranker of a recipe, for lists of n items."""
-    import lightgbm
-
-    booster = lightgbm.Booster(model_str=trees.model)
+    booster = lightgbm().Booster(model_str=trees.model)
     return Reranker(blend, booster, trees.kind, trees.scale, max(trees.depth, n))

@@ -38,6 +38,22 @@ def _place(items, place):
 
 
 @compiled
+def _meet(items, first, last, place, cells, columns):
+    """Gather the cells from `first` to `last` whose items have columns; return how many there are.
+
+    It writes each and goes on only where there is one: branches that nobody can foresee would take
+    more time than all that is done with what is found.
+    """
+    found = 0
+    for cell in range(first, last):
+        column = place[items[cell]]
+        cells[found] = cell
+        columns[found] = column
+        found += column >= 0
+    return found
+
+
+@compiled
 def add_item_ties(
     rows, items, user_ptr, user_items, gram_ptr, gram_items, shared, damped, popularity, counts, out
 ):
@@ -57,14 +73,17 @@ def add_item_ties(
         Added to: users x width x 2, its first; users x width x ties x 5, its first ties.
     """
     place = np.full(len(popularity), -1, dtype=np.int32)
+    cells = np.empty(len(popularity) + 1, dtype=np.int64)
+    columns = np.empty(len(popularity) + 1, dtype=np.int32)
     for user in range(len(rows)):
         _place(items[user], place)
         for entry in range(user_ptr[rows[user]], user_ptr[rows[user] + 1]):
             own = user_items[entry]
-            for cell in range(gram_ptr[own], gram_ptr[own + 1]):
+            met = _meet(gram_items, gram_ptr[own], gram_ptr[own + 1], place, cells, columns)
+            for at in range(met):
+                cell, column = cells[at], columns[at]
                 other = gram_items[cell]
-                column = place[other]
-                if column < 0 or other == own:
+                if other == own:
                     continue
                 both = shared[cell]
                 root = np.sqrt(popularity[own] * popularity[other])
@@ -117,6 +136,8 @@ def add_user_ties(
     both = np.zeros(len(activity), dtype=np.float32)
     damped = np.zeros(len(activity), dtype=np.float32)
     met = np.empty(len(activity), dtype=np.int64)
+    cells = np.empty(len(popularity) + 1, dtype=np.int64)
+    columns = np.empty(len(popularity) + 1, dtype=np.int32)
     for user in range(len(rows)):
         _place(items[user], place)
         row = rows[user]
@@ -127,14 +148,13 @@ def add_user_ties(
             cosine = both[other] / np.sqrt(activity[row] * activity[other])
             weighed = damped[other] / np.sqrt(activity[other])
             jaccard = both[other] / (activity[row] + activity[other] - both[other])
-            for entry in range(user_ptr[other], user_ptr[other + 1]):
-                column = place[user_items[entry]]
-                if column >= 0:
-                    kept = out[user, column]
-                    counts[user, column, 1] += np.float32(1)
-                    _add(kept[_FIRST_USER_TIE], cosine)
-                    _add(kept[_FIRST_USER_TIE + 1], weighed)
-                    _add(kept[_FIRST_USER_TIE + 2], jaccard)
+            held = _meet(user_items, user_ptr[other], user_ptr[other + 1], place, cells, columns)
+            for column in columns[:held]:
+                kept = out[user, column]
+                counts[user, column, 1] += np.float32(1)
+                _add(kept[_FIRST_USER_TIE], cosine)
+                _add(kept[_FIRST_USER_TIE + 1], weighed)
+                _add(kept[_FIRST_USER_TIE + 2], jaccard)
             both[other] = damped[other] = np.float32(0)
         for item in items[user]:
             if item >= 0:

@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys_batch.compilation import fixed
 from recsys_batch.topn import checks, pack
 from recsys_batch.topn.jit import WIDTH
 from recsys_batch.topn.state import Items
@@ -83,11 +84,12 @@ class PreparedItems:
 
 
 def widened(factors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Add zero dimensions up to a positive multiple of eight."""
+    """Add zero dimensions up to a positive multiple of eight; what comes back is read-only."""
     rows, dims = factors.shape
     width = max(-(-dims // 8) * 8, 8)
-    if width == dims:
-        return factors
-    wide = np.zeros((rows, width), dtype=np.float32)
-    wide[:, :dims] = factors
-    return wide
+    wide = factors
+    if width > dims:
+        wide = np.zeros((rows, width), dtype=np.float32)
+        wide[:, :dims] = factors
+    read_only: NDArray[np.float32] = fixed(wide)
+    return read_only

@@ -20,7 +20,8 @@ from recsys_batch.features.interactions import interactions
 from recsys_batch.features.parts import Part
 from recsys_batch.features.state import Clock, Decay, fold
 from recsys_batch.features.versions import profile_versions
-from recsys_batch.ingest.conservation import Conservation
+from recsys_batch.ingest.batch import landed_by_day
+from recsys_batch.ingest.conservation import Conservation, Counts
 from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.lake.store import Lake
 
@@ -547,3 +548,20 @@ def test_too_many_bad_lines_stop_the_run_and_nothing_is_lost(
     assert made.digests(*tables) == before
     made.dataset = shop()
     assert made.take()["events"] == Conservation(1, 23, 15, 8, 0)
+
+
+@pytest.mark.parametrize(
+    ("places", "by_day"),
+    [
+        ([], True),
+        ([(0, 1), (0, 2), (1, 3), (1, 4)], True),  # a day in one partition each
+        ([(0, 1), (1, 1), (0, 2), (1, 2)], True),  # two files a day
+        ([(n, day) for n in range(3) for day in (1, 2)], False),  # every day everywhere
+    ],
+)
+def test_events_are_gathered_where_partitions_hold_many_days(
+    places: list[tuple[int, int]], by_day: bool
+) -> None:
+    days = {(partition, dt.date(2026, 1, day)) for partition, day in places}
+    halves = {"1.csv": Counts(places=set(list(days)[::2])), "2.csv": Counts(places=days)}
+    assert landed_by_day(halves) is by_day

@@ -253,9 +253,9 @@ def test_a_kill_leaves_one_record(
 
     check = Watch.check
 
-    def killed(self: Watch, lines: Any) -> None:
+    def killed(self: Watch, *given: Any) -> None:
         try:
-            check(self, lines)
+            check(self, *given)
         except ContractError:
             raise Killed from None
         raise Killed

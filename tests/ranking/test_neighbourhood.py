@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from recsys_batch.ranking.neighbourhood import NEIGHBOURHOOD_NAMES, make_neighbourhood
+from recsys_batch.ranking.ties import add_item_ties, add_user_ties
 
 # Item 0: users 0, 1, 2. Item 1: users 0, 1. Item 2: user 1. Item 3: user 3, as nobody else.
 DENSE = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float32)
@@ -93,3 +94,14 @@ def test_blocks_of_users_change_nothing_and_the_input_is_left_alone():
     parts = [made.features(np.arange(a, a + 10), items[a : a + 10]) for a in (0, 10, 20)]
     assert whole.tobytes() == np.concatenate(parts).tobytes()
     np.testing.assert_array_equal(weights.data, before)
+
+
+def test_a_history_from_a_mapped_file_compiles_nothing_anew():
+    weights = sparse.csr_matrix(np.eye(4, dtype=np.float32) + np.ones((4, 4), dtype=np.float32))
+    mapped = weights.copy()
+    for array in (mapped.data, mapped.indices, mapped.indptr):
+        array.flags.writeable = False
+    items = np.array([[0, 1]], dtype=np.int32)
+    for each in (weights, mapped):
+        make_neighbourhood(each).features(np.array([2]), items)
+    assert [len(loop.signatures) for loop in (add_item_ties, add_user_ties)] == [1, 1]

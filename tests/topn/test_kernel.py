@@ -13,6 +13,7 @@ from scipy import sparse
 
 from recsys_batch.errors import ConfigError, InputDataError
 from recsys_batch.topn import PreparedItems, engine, guess, jit, kernel, reference, top_n
+from recsys_batch.topn.scan import scan
 
 
 def f32(rows: Any) -> Any:
@@ -124,6 +125,16 @@ def test_refuses_what_does_not_fit(change: dict[str, Any], error: Any, match: st
     arguments: dict[str, Any] = {"user_factors": ONE, "item_factors": ONE, "n": 1} | change
     with pytest.raises(error, match=match):
         top_n(**arguments)
+
+
+def test_factors_from_a_mapped_file_compile_nothing_anew() -> None:
+    users, items = f32([[1, 2], [3, 4]]), f32([[1, 0], [0, 1], [1, 1]])
+    top_n(users, items, n=2)
+    compiled = len(scan.signatures)
+    for array in (users, items):
+        array.flags.writeable = False
+    top_n(users, items, n=2)
+    assert len(scan.signatures) == compiled
 
 
 def test_inputs_are_left_as_they_were() -> None:

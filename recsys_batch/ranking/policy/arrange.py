@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from recsys_batch.compilation import fixed
 from recsys_batch.errors import ContractError
 from recsys_batch.ranking.policy.block import block_memory, block_rules
 from recsys_batch.ranking.policy.checks import check_block
 from recsys_batch.ranking.policy.explore import explore
 from recsys_batch.ranking.policy.facts import FILL, Arranged, Bools, Floats, Rows, UserFacts
 from recsys_batch.ranking.policy.fill import find_usable, top_up
-from recsys_batch.ranking.policy.lift import lift
+from recsys_batch.ranking.policy.lift import Reserve, lift
 from recsys_batch.ranking.policy.pairs import union
 from recsys_batch.ranking.policy.repeats import Days, too_soon
-from recsys_batch.ranking.policy.state import Access, Lists, fixed, readonly
+from recsys_batch.ranking.policy.state import Access, Lists, readonly
 from recsys_batch.ranking.policy.utility import best_places, utilities
 from recsys_batch.ranking.policy.walk import finish, walk
 
@@ -79,7 +80,9 @@ def arrange(
     utility = _utility(compiled, items, scores, usable, last_taken_days)
     plan, lists = compiled.plan, None
     if (floor := plan.lone_floor(compiled.policy)) is not None:
-        lists = lift(items, utility, plan.floor_members[0], floor, n)
+        members = plan.floor_members[0]
+        reserve = Reserve(fill[members[fill]], items, access)
+        lists = lift(items, utility, members, floor, n, reserve=reserve)
     elif not plan.reorders(compiled.policy):
         lists = _best_first(items, utility, fill, access, n)
     if lists is None:

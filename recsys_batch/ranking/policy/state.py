@@ -5,23 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
+
+from recsys_batch.compilation import fixed
 
 NO_LIKENESS, CATEGORIES, VECTORS, CALIBRATION = range(4)
 
 Input = TypeVar("Input", bound=tuple[Any, ...])
-
-
-def fixed(array: Any, dtype: DTypeLike | None = None) -> Any:
-    """Return a read-only, contiguous view (or copy) of an array.
-
-    Loops are compiled anew for each type of their arguments, and an array's layout and
-    whether it may be written to are part of its type: arrays from Arrow or from a memory map may
-    not be. So all that the loops only read has one type.
-    """
-    view = np.ascontiguousarray(array, dtype=dtype).view()
-    view.flags.writeable = False
-    return view
 
 
 def readonly(inputs: Input) -> Input:
