@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 STAMP := $(VENV)/.ready
 SETUP := recsys_batch/setup
+S3 := $(VENV)/.s3
 ARGS ?=
 
 # Compiled modules are kept in the environment, whatever is set outside: without them every start
@@ -19,7 +20,7 @@ EXTRA_LOCK := --no-emit-index-url --no-header --no-annotate --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test soak check bench-quality bench-speed lock doctor setup clean
+.PHONY: help run test soak check bench-quality bench-speed lock doctor setup s3 clean
 
 help:  ## Say what there is
 	@echo 'recsys-batch: from event logs to gated, versioned recommendations.'
@@ -32,10 +33,10 @@ help:  ## Say what there is
 run: $(STAMP)  ## Set up, make a sample, run the whole day on it and show the result
 	@$(ACTIVE) $(BIN)/recsys-batch demo $(ARGS)
 
-test: $(STAMP)  ## Set up and run the tests: all, or those that ARGS names
+test: $(STAMP) $(S3)  ## Set up and run the tests: all, or those that ARGS names
 	@$(ACTIVE) $(if $(ARGS),$(BIN)/pytest $(ARGS),sh tests/run.sh $(BIN)/pytest)
 
-soak: $(STAMP)  ## The tests of faults, ten times over: some hours
+soak: $(STAMP) $(S3)  ## The tests of faults, ten times over: some hours
 	@RECSYS_BATCH_SOAK=10 $(ACTIVE) $(BIN)/pytest -m '' tests/faults tests/ingest $(ARGS)
 
 check: $(STAMP)  ## Lint, format, types and the direction of imports
@@ -57,6 +58,9 @@ doctor:  ## Say what this machine lacks, and the fix
 setup: $(STAMP)  ## Set up the environment, a JDK and Delta's jars, and nothing else
 	@echo 'Ready: $(VENV)'
 
+s3: $(S3)  ## Set up what tables in S3 need, too: some 13 MB
+	@echo 'Ready: tables may lie in S3 (docs/cluster.md)'
+
 lock: $(STAMP)  ## Resolve the dependencies of pyproject.toml anew into the lock files
 	$(BIN)/uv pip compile --universal --generate-hashes --python-version 3.11 pyproject.toml \
 		--extra dev -o requirements.lock --no-emit-index-url
@@ -73,5 +77,10 @@ clean:  ## Remove the environment and every cache, but no lake
 $(STAMP): requirements.lock pyproject.toml $(SETUP)/bootstrap.txt $(SETUP)/environment.sh
 	@PYTHON="$(PYTHON)" sh $(SETUP)/environment.sh "$(abspath $(VENV))"
 	@$(BIN)/python -m recsys_batch.setup
+	@$(ACTIVE) $(BIN)/python -m recsys_batch.lake.archive
+	@touch $@
+
+$(S3): $(STAMP) $(SETUP)/jars.py
+	@$(BIN)/python -m recsys_batch.setup --s3
 	@$(ACTIVE) $(BIN)/python -m recsys_batch.lake.archive
 	@touch $@

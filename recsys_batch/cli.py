@@ -328,6 +328,6 @@ def doctor(lake: str) -> None:
     """Say what this machine lacks, and the fix for each."""
     from recsys_batch.doctor import checks, render
 
-    found = checks(lake=Path(lake))
+    found = checks(lake=lake)
     click.echo(render(found))
     sys.exit(0 if all(check.ok for check in found) else 3)

@@ -10,6 +10,7 @@ import codecs
 import hashlib
 import json
 import os
+import re
 import zoneinfo
 from collections.abc import Mapping, Set
 from pathlib import Path
@@ -54,6 +55,23 @@ class SparkSettings(_Settings):
     conf: dict[str, str] = Field(
         default_factory=dict, description="Further Spark configuration, passed as it is."
     )
+
+
+class LakeSettings(_Settings):
+    """Where the tables lie; nothing here may change a result."""
+
+    tables: str | None = Field(
+        None,
+        description="s3://BUCKET/PREFIX that the tables of all datasets lie below "
+        "(docs/cluster.md); null: in the lake's folder, which has all else in any case.",
+    )
+
+    @field_validator("tables")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"s3[an]?://[^/\s]+(/[^%]*)?", value):
+            raise ValueError("write it like s3://bucket/prefix; a folder is named with --lake")
+        return value
 
 
 class FeatureSettings(_Settings):
@@ -477,6 +495,7 @@ class Settings(_Settings):
 
     dataset: Dataset
     spark: SparkSettings = SparkSettings()
+    lake: LakeSettings = LakeSettings()
     features: FeatureSettings = FeatureSettings()
     popularity: PopularitySettings = PopularitySettings()
     model: ModelSettings = ModelSettings()
@@ -492,7 +511,7 @@ class Settings(_Settings):
         """SHA-256 (hex) of the settings that can change a result."""
         content = self.model_dump(
             mode="json",
-            exclude={"spark": True, "edge": True, "mlflow": True, "publish": True}
+            exclude={"spark": True, "lake": True, "edge": True, "mlflow": True, "publish": True}
             | {"dataset": {"landing", "title", "freshness"}},
         )
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -21,6 +21,7 @@ from recsys_batch.ingest.pseudonyms import load_key
 from recsys_batch.job import actor, parse_day
 from recsys_batch.lake.cost import costs_text
 from recsys_batch.lake.ledger import read_rows
+from recsys_batch.lake.places import lake_folder
 from recsys_batch.lake.store import write_lock
 from recsys_batch.lake.vacuum import vacuum
 from recsys_batch.models.champion import name_champion
@@ -33,7 +34,7 @@ from recsys_batch.publish.pointer import read_current
 def dataset_home(dataset: str, lake: str) -> tuple[Path, Settings]:
     """Folder and settings of a dataset in a lake; raise `LakeError` where it was never run."""
     settings = load_settings(dataset)
-    home = Path(lake).absolute() / settings.dataset.name
+    home = lake_folder(lake) / settings.dataset.name
     if not home.is_dir():
         raise LakeError(
             f"dataset {settings.dataset.name!r} was never run here",

@@ -28,13 +28,16 @@ from recsys_batch.lake.cost import Meter, keep_cost
 from recsys_batch.lake.digests import code_version
 from recsys_batch.lake.failures import stage_failure
 from recsys_batch.lake.logs import LOG, log_file
+from recsys_batch.lake.places import lake_folder, settle
 from recsys_batch.lake.runs import Run, make_run, open_run
+from recsys_batch.lake.s3 import DISCOVERY, S3Place
 from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake, write_lock
 from recsys_batch.models.engines import AlsEngine
 from recsys_batch.models.registry import mlflow_client
 from recsys_batch.ranking.policy import Policy, load_policy
 from recsys_batch.ranking.stored import run_folder
+from recsys_batch.setup.jars import require_s3_jars
 
 # What takes seconds to import, and the stages that use it.
 _SLOW_IMPORTS: tuple[tuple[Callable[[], object], frozenset[str]], ...] = (
@@ -198,10 +201,14 @@ def opened(
     place = None if landing is None else landing_place(landing)
     if place is not None:
         require_folder(place)
-    home = Path(lake).absolute() / settings.dataset.name
+    home = lake_folder(lake) / settings.dataset.name
+    address = settings.lake.tables and f"{settings.lake.tables.rstrip('/')}/{home.name}"
     with write_lock(home), log_file(home):
+        far = isinstance(settle(home, address), S3Place)
+        if far:
+            require_s3_jars()
         with importing(stages):
-            spark = make_session(settings.spark)
+            spark = make_session(settings.spark, more=DISCOVERY if far else None)
         yield Job(
             settings=settings,
             lake=Lake(spark, home),

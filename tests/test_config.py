@@ -90,6 +90,8 @@ def test_shipped_datasets_are_valid_with_each_overlay(name: str) -> None:
         ("als.factors", 32, "als"),
         ("dataset.weights.purchase", float("nan"), "dataset.weights.purchase"),
         ("dataset.weights.buy", 1.0, "dataset.weights.buy"),
+        ("lake.tables", "/a/folder", "write it like s3://bucket/prefix"),
+        ("lake.tables", "s3://", "write it like s3://bucket/prefix"),
         ("dataset.name", "No Folder", "dataset.name"),
         ("dataset.time_zone", "Europe/Londn", "there is no time zone 'europe/londn'"),
         ("dataset.time_zone", "Europe", "there is no time zone"),
@@ -184,6 +186,7 @@ def test_the_digest_follows_results_only(conf: Path) -> None:
 
     same = digest()
     assert digest(spark__shuffle_partitions=99) == same
+    assert digest(lake__tables="s3://bucket/a b/c/") == same
     assert digest(edge__port=1234, mlflow__tracking_uri="http://x", publish__keep=9) == same
     assert digest(dataset__title="Shop", dataset__landing="/data") == same
     assert digest(dataset__freshness__events__fail_after_hours=5) == same

@@ -16,7 +16,7 @@ from recsys_batch.config import Settings, load_settings
 from recsys_batch.evaluation.accuracy import accuracy
 from recsys_batch.evaluation.intervals import Difference, paired
 from recsys_batch.features.history import day_end
-from recsys_batch.lake.store import table_path
+from recsys_batch.lake.places import table_path
 from recsys_batch.models.recipes import Recipe, run_recipe
 from recsys_batch.ranking.standard import best_items
 

@@ -3,15 +3,18 @@
 A stored model of random factors is ranked for all its users and the lists are written to the lake,
 as the stage `recommend` does it, on a standalone cluster of loopback (`benchmarks/standalone.py`).
 Clusters of one and of two workers take turns; each is warmed by one ranking and timed by the
-next ones. Both must leave equal lists. Run from the project's root:
+next ones. Both must leave equal lists. With ``--s3`` the lake's tables lie in a stand-in for S3
+(`benchmarks/objectstore.py`), which takes processor time of its own. Run from the project's root:
 
     python -m benchmarks.speed.workers
+    python -m benchmarks.speed.workers --s3
     python -m benchmarks.speed.workers --users 2000 --items 1000 --turns 1 --repeats 1
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime as dt
 import os
 import shlex
@@ -28,12 +31,14 @@ import pyarrow as pa
 from pyspark.sql import functions as F
 from scipy import sparse
 
+from benchmarks.objectstore import store
 from benchmarks.report import REPORTS, Figure, write_report
 from benchmarks.standalone import standalone
 from recsys_batch import columns as c
 from recsys_batch.config import SparkSettings
 from recsys_batch.lake.cost import processor_seconds
 from recsys_batch.lake.digests import frame_digest
+from recsys_batch.lake.places import settle
 from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake
 from recsys_batch.models.recipes import FACTORS, POPULAR, Recipe
@@ -118,14 +123,31 @@ def ranking_model(users: int, items: int, dims: int, seed: int) -> RankingModel:
     return RankingModel(recipe, known, fitted)
 
 
-def turn(path: Path, folder: Path, spent: Spent, *, workers: int, repeats: int, n: int) -> None:
-    """Rank the stored model on a cluster of its own: once to warm it, then timed."""
-    folder.mkdir()
+def turn(
+    path: Path,
+    folder: Path,
+    spent: Spent,
+    *,
+    workers: int,
+    repeats: int,
+    n: int,
+    tables: str | None = None,
+) -> None:
+    """Rank the stored model on a cluster of its own: once to warm it, then timed.
+
+    Parameters
+    ----------
+    tables
+        ``s3://BUCKET`` that the tables lie below; None for the folder.
+    """
+    home = folder / "lake"
+    home.mkdir(parents=True)
+    settle(home, tables and f"{tables}/{folder.name}")
     with standalone(folder, workers=workers, memory="2g") as master:
         conf = {"spark.executor.memory": "1g"}
         settings = SparkSettings(master=master, driver_memory="1g", conf=conf)
         spark = make_session(settings, app="workers")
-        lake = Lake(spark, folder / "lake")
+        lake = Lake(spark, home)
         for number in range(repeats + 1):
             before, start = processor_seconds(), time.perf_counter()
             name = f"turn-{number}"
@@ -140,7 +162,15 @@ def turn(path: Path, folder: Path, spent: Spent, *, workers: int, repeats: int, 
         spark.stop()
 
 
-def measure(model: RankingModel, work: Path, *, turns: int, repeats: int, n: int) -> list[Figure]:
+def measure(
+    model: RankingModel,
+    work: Path,
+    *,
+    turns: int,
+    repeats: int,
+    n: int,
+    tables: str | None = None,
+) -> list[Figure]:
     """Let clusters of one and two workers take turns; return the report's figures."""
     path = work / "workers.model"
     model.save(path)
@@ -149,7 +179,7 @@ def measure(model: RankingModel, work: Path, *, turns: int, repeats: int, n: int
         order = (1, 2) if number % 2 == 0 else (2, 1)
         for workers in order:
             folder = work / f"turn-{number}-{workers}"
-            turn(path, folder, spent[workers], workers=workers, repeats=repeats, n=n)
+            turn(path, folder, spent[workers], workers=workers, repeats=repeats, n=n, tables=tables)
     one, two = spent[1], spent[2]
     users = int(model.trained_on.listed.sum())
     return [
@@ -184,6 +214,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--n", type=int, default=100, help="length of the lists")
     parser.add_argument("--turns", type=int, default=2, help="clusters of each size")
     parser.add_argument("--repeats", type=int, default=2, help="timed rankings of a cluster")
+    parser.add_argument("--s3", action="store_true", help="the tables in a stand-in for S3")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=REPORTS)
     return parser.parse_args()
@@ -198,18 +229,32 @@ def main() -> None:
     given, before = _arguments(), _load()
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     model = ranking_model(given.users, given.items, given.dims, given.seed)
-    with tempfile.TemporaryDirectory(prefix="recsys-workers-") as work:
-        figures = measure(model, Path(work), turns=given.turns, repeats=given.repeats, n=given.n)
+    with contextlib.ExitStack() as stack:
+        work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="recsys-workers-")))
+        if given.s3:
+            server = stack.enter_context(store(work))
+            server.bucket("lake")
+            os.environ.update(server.environment)
+        figures = measure(
+            model,
+            work,
+            turns=given.turns,
+            repeats=given.repeats,
+            n=given.n,
+            tables="s3://lake" if given.s3 else None,
+        )
+    where = "to Delta in S3 (moto, on the same machine)" if given.s3 else "to Delta"
     about = (
         f"{given.users:,} users x {given.items:,} items x {given.dims} dimensions and popularity, "
-        f"N = {given.n}, seen items excluded, lists with reasons written to Delta; workers of one "
+        f"N = {given.n}, seen items excluded, lists with reasons written {where}; workers of one "
         f"core on a machine of {os.cpu_count()}, which master and driver share. Load of the "
         f"machine (1, 5, 15 minutes) before: {before}; after: {_load()}."
     )
     text = write_report(
-        "workers",
+        "workers-s3" if given.s3 else "workers",
         figures,
-        heading="The top-N stage on one worker and on two",
+        heading="The top-N stage on one worker and on two"
+        + (", the tables in S3" if given.s3 else ""),
         about=about,
         command=shlex.join(["python", "-m", "benchmarks.speed.workers", *sys.argv[1:]]),
         seed=given.seed,

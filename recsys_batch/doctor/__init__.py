@@ -22,7 +22,7 @@ def checks(*, lake: str | Path = "lake") -> list[Check]:
     Parameters
     ----------
     lake
-        The folder that holds, or will hold, the lake; or the address of an object store.
+        The folder that holds, or will hold, the lake.
 
     Returns
     -------
@@ -38,6 +38,7 @@ def checks(*, lake: str | Path = "lake") -> list[Check]:
         ("Memory", probes.memory),
         ("Disk", partial(probes.disk, lake)),
         ("Lake", partial(probes.lake, lake)),
+        ("Tables", probes.tables),
         ("Pseudonym key", probes.key),
         ("Port", probes.port),
         ("Clock", probes.clock),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from recsys_batch.doctor import checks, render
 from recsys_batch.errors import SetupError
@@ -12,7 +11,7 @@ from recsys_batch.errors import SetupError
 
 def main() -> int:
     """Print the table; return the exit status."""
-    found = checks(lake=Path(os.environ.get("RECSYS_BATCH_LAKE", "lake")))
+    found = checks(lake=os.environ.get("RECSYS_BATCH_LAKE", "lake"))
     sys.stdout.write(render(found) + "\n")
     return 0 if all(check.ok for check in found) else SetupError.exit_code
 

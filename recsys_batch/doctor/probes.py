@@ -19,7 +19,7 @@ from recsys_batch.errors import ConfigError
 from recsys_batch.setup import jars, jdk, machine, system
 
 if TYPE_CHECKING:
-    from recsys_batch.config import EdgeSettings, SparkSettings
+    from recsys_batch.config import EdgeSettings, LakeSettings, SparkSettings
 
 LOCK = Path(__file__).resolve().parent.parent.parent / "requirements.lock"
 
@@ -125,21 +125,30 @@ def delta() -> Check:
     return Check("Delta's jars", True, jars.delta_jars()[0])
 
 
-def _settings() -> tuple[SparkSettings, EdgeSettings]:
-    from recsys_batch.config import EdgeSettings, SparkSettings, conf_folder, read_yaml
+def _settings() -> tuple[SparkSettings, EdgeSettings, LakeSettings]:
+    from recsys_batch.config import (
+        EdgeSettings,
+        LakeSettings,
+        SparkSettings,
+        conf_folder,
+        read_yaml,
+    )
 
-    spark: dict[str, object] = {}
-    edge: dict[str, object] = {}
+    merged: dict[str, dict[str, object]] = {"spark": {}, "edge": {}, "lake": {}}
     overlay = os.environ.get("RECSYS_BATCH_ENV", "local")
     for name in ("base", overlay):
         content = read_yaml(conf_folder() / f"{name}.yaml")
-        spark |= content.get("spark") or {}
-        edge |= content.get("edge") or {}
+        for part, given in merged.items():
+            given |= content.get(part) or {}
     try:
-        return SparkSettings.model_validate(spark), EdgeSettings.model_validate(edge)
+        return (
+            SparkSettings.model_validate(merged["spark"]),
+            EdgeSettings.model_validate(merged["edge"]),
+            LakeSettings.model_validate(merged["lake"]),
+        )
     except ValueError as error:
         raise ConfigError(
-            f"spark or edge settings are not valid ({' '.join(str(error).split())[:200]})",
+            f"spark, edge or lake settings are not valid ({' '.join(str(error).split())[:200]})",
             where=str(conf_folder()),
             fix="correct base.yaml or the overlay there",
         ) from error
@@ -156,15 +165,8 @@ def memory() -> Check:
     return Check("Memory", have >= need, found, "" if have >= need else fix)
 
 
-def _is_remote(lake: str | Path) -> bool:
-    """Whether a lake is in an object store; as a Path its address has lost one slash."""
-    return re.match(r"[a-z0-9]{2,}:/", str(lake)) is not None
-
-
 def disk(lake: str | Path) -> Check:
     """Look at the space where the lake lies."""
-    if _is_remote(lake):
-        return Check("Disk", True, "the lake is in an object store")
     free = machine.free_disk(Path(lake))
     ok = free >= _DISK_NEEDED
     fix = f"free some space, {_DISK_NEEDED / _GIB:.0f} GiB at least, or name another --lake"
@@ -173,9 +175,9 @@ def disk(lake: str | Path) -> Check:
 
 def lake(lake: str | Path) -> Check:
     """Look whether the lake can be written, and for tables that were left half-written."""
-    if _is_remote(lake):
-        return Check("Lake", True, str(lake))
-    home = Path(lake)
+    from recsys_batch.lake.places import lake_folder
+
+    home = lake_folder(str(lake))
     if not machine.is_writable(home):
         return Check("Lake", False, f"{home} cannot be written", "name another folder with --lake")
     # A table is lake/DATASET/LAYER/TABLE; one that was killed at its birth has data but no log.
@@ -186,6 +188,21 @@ def lake(lake: str | Path) -> Check:
             return Check("Lake", False, f"{table} has data files without a Delta log", fix)
     state = "writable" if home.is_dir() else "not there yet, will be made"
     return Check("Lake", True, f"{home.absolute()}: {state}")
+
+
+def tables() -> Check:
+    """Look whether tables in S3, where the settings have them there, can be reached and read."""
+    from recsys_batch.errors import LakeError
+    from recsys_batch.lake import s3
+
+    address = _settings()[2].tables
+    place = s3.s3_place(address) if address else None
+    if place is None:
+        return Check("Tables", True, "in the lake's folder")
+    jars.require_s3_jars()
+    with s3.told(place, LakeError):
+        s3.keys_below(place, most=1)
+    return Check("Tables", True, f"{place} answers")
 
 
 def _tables() -> set[str]:

@@ -49,7 +49,7 @@ def keep_lines(
     """
     from pyspark.sql import functions as F
 
-    if source.format == "parquet":  # whose rows become text in the JVM
+    if source.format == "parquet" or not lake.on_disk(table):  # rows of Parquet become text there
         lines = raw_lines(lake.spark, files, source, longest=longest)
         numbered = lines.withColumn(c.BATCH_SEQ, F.lit(batch_seq))
         lake.replace(table, numbered, **{c.BATCH_SEQ: batch_seq})

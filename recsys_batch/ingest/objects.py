@@ -1,30 +1,19 @@
 """Landing in S3: listing a prefix, and objects that read like files.
 
-Endpoint and credentials are those of every AWS tool: ``AWS_ENDPOINT_URL``, ``AWS_ACCESS_KEY_ID``,
-profiles, instance roles. Light to import, since Spark's Python workers do.
+Light to import, since Spark's Python workers do.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
 from recsys_batch.errors import LandingError
+from recsys_batch.lake.s3 import S3Place, client, s3_place, told
 
-_ADDRESS = re.compile(r"s3[an]?://(?P<bucket>[^/]+)/*(?P<prefix>.*?)/*")
 _ATTEMPTS = 3
 _BUFFER = 1 << 20
-_FIXES = {
-    "NoSuchBucket": "correct the bucket's name, or make it",
-    "NoSuchKey": "land it again, or wait until it is whole",
-    "PreconditionFailed": "run again when nothing writes it any more",
-}
 
 
 @dataclass(frozen=True)
@@ -58,14 +47,8 @@ class S3Object:
 
 
 @dataclass(frozen=True)
-class S3Folder:
-    """A bucket, or what lies below a prefix of it."""
-
-    bucket: str
-    prefix: str = field(default="")
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
+class S3Folder(S3Place):
+    """A bucket, or what lies below a prefix of it, that files land in."""
 
     def objects(self) -> tuple[S3Object, ...]:
         """All objects below it.
@@ -76,11 +59,9 @@ class S3Folder:
             The bucket is missing, credentials are missing or refused, or nobody answers.
         """
         below = f"{self.prefix}/" if self.prefix else ""
-        with _told(self):
+        with told(self, LandingError):
             pages = (
-                _client()
-                .get_paginator("list_objects_v2")
-                .paginate(Bucket=self.bucket, Prefix=below)
+                client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=below)
             )
             listed = [each for page in pages for each in page.get("Contents", ())]
         return tuple(
@@ -92,8 +73,8 @@ class S3Folder:
 
 def s3_folder(address: str) -> S3Folder | None:
     """Read ``s3://BUCKET/PREFIX`` (or ``s3a://``); None where it is no such address."""
-    match = _ADDRESS.fullmatch(address)
-    return S3Folder(match["bucket"], match["prefix"]) if match else None
+    place = s3_place(address)
+    return S3Folder(place.bucket, place.prefix) if place else None
 
 
 class _Reader(io.RawIOBase):
@@ -123,7 +104,7 @@ class _Reader(io.RawIOBase):
 
         if self._at >= self._item.size or not len(buffer):
             return 0
-        with _told(self._item):
+        with told(self._item, LandingError):
             for left in reversed(range(_ATTEMPTS)):
                 try:
                     block = self._stream().read(min(len(buffer), self._item.size - self._at))
@@ -139,53 +120,10 @@ class _Reader(io.RawIOBase):
 
     def _stream(self) -> Any:
         if self._body is None:
-            self._body = _client().get_object(
+            self._body = client().get_object(
                 Bucket=self._item.bucket,
                 Key=self._item.key,
                 IfMatch=self._item.etag,
                 Range=f"bytes={self._at}-",
             )["Body"]
         return self._body
-
-
-@cache
-def _client() -> Any:
-    import boto3
-    from botocore.config import Config
-
-    own = any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"))
-    return boto3.session.Session().client(
-        "s3",
-        config=Config(
-            connect_timeout=10,
-            read_timeout=60,
-            retries={"mode": "standard", "max_attempts": 5},
-            s3={"addressing_style": "path"} if own else {},
-        ),
-    )
-
-
-@contextmanager
-def _told(where: S3Folder | S3Object) -> Iterator[None]:
-    """Make one sentence of what S3 says."""
-    from botocore.exceptions import BotoCoreError, ClientError
-    from urllib3.exceptions import HTTPError
-
-    try:
-        yield
-    except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", "unknown"))
-        raise LandingError(
-            f"S3 refuses with {code}",
-            where=str(where),
-            fix=_FIXES.get(
-                code, "give the credentials in the environment the right to list and read it"
-            ),
-        ) from error
-    except (BotoCoreError, HTTPError, ConnectionError) as error:
-        raise LandingError(
-            f"S3 cannot be read ({' '.join(str(error).split())[:150] or type(error).__name__})",
-            where=str(where),
-            fix="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile or a role, and "
-            "AWS_ENDPOINT_URL for a store other than AWS",
-        ) from error

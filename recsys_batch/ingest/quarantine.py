@@ -14,7 +14,13 @@ import pyarrow as pa
 
 from recsys_batch import columns as c
 from recsys_batch.lake.ledger import read_rows
-from recsys_batch.lake.store import has_version, refuse_half_written, table_path, unreadable
+from recsys_batch.lake.places import (
+    has_version,
+    open_table,
+    refuse_half_written,
+    table_path,
+    unreadable,
+)
 
 _STANDING = """
 SELECT source, file, line, reason, detail, landed_in AS batch_seq, record FROM (
@@ -75,21 +81,21 @@ def quarantined_lines(
 
 
 def _query(home: Path, sql: str) -> list[dict[str, Any]]:
-    from deltalake import DeltaTable, QueryBuilder
+    from deltalake import QueryBuilder
     from deltalake.exceptions import DeltaError
 
-    path = table_path(home, "quarantine")
-    refuse_half_written(path)
-    if not has_version(path):
+    place = table_path(home, "quarantine")
+    refuse_half_written(place)
+    if not has_version(place):
         return []
     started = {row[c.BATCH_SEQ] for row in read_rows(home, "batches", status="started")}
     complete = " AND ".join(f"batch_seq <> {seq}" for seq in started) or "true"
     try:
-        made = QueryBuilder().register("quarantine", DeltaTable(str(path)))
+        made = QueryBuilder().register("quarantine", open_table(place))
         found = made.execute(sql.format(complete=complete))
         rows: list[dict[str, Any]] = pa.RecordBatchReader.from_stream(found).read_all().to_pylist()
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(place, error) from error
     return rows
 
 

@@ -19,7 +19,8 @@ from pyspark.sql import functions as F
 
 from recsys_batch.config import SparkSettings
 from recsys_batch.errors import RecsysError
-from recsys_batch.lake.session import class_archive, make_session
+from recsys_batch.lake.session import make_session
+from recsys_batch.setup.jars import class_archive
 
 _LONGEST = 120  # seconds for the JVM to write the archive
 

@@ -9,15 +9,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from recsys_batch import columns as c
-from recsys_batch.lake.store import (
-    create_table,
+from recsys_batch.lake.places import (
     has_version,
-    predicate,
+    open_table,
     refuse_half_written,
+    storage_options,
     table_path,
     unreadable,
     unwritable,
 )
+from recsys_batch.lake.store import create_table, predicate
 from recsys_batch.lake.tables import TABLES
 
 
@@ -31,18 +32,17 @@ def read_table(
     LakeError
         The folder holds no readable Delta table.
     """
-    from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    path = table_path(home, name)
+    place = table_path(home, name)
     chosen = None if columns is None else list(columns)
     try:
         # Not `to_pyarrow_table`: its threads hold Python files, and a process that ends soon after
         # it aborts now and then ("terminate called without an active exception").
-        rows = DeltaTable(str(path)).scan(columns=chosen, predicate=predicate(equal) or None)
+        rows = open_table(place).scan(columns=chosen, predicate=predicate(equal) or None)
         found = pa.RecordBatchReader.from_stream(rows).read_all()
     except (DeltaError, OSError, pa.ArrowException) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(place, error) from error
     plain = [(field.name, _plain(field.type)) for field in found.schema]
     return found.cast(pa.schema(plain))
 
@@ -55,17 +55,16 @@ def rows_by_batch(home: Path, name: str) -> dict[int, int]:
     LakeError
         The log cannot be read.
     """
-    from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    path = table_path(home, name)
-    refuse_half_written(path)
-    if not has_version(path):
+    place = table_path(home, name)
+    refuse_half_written(place)
+    if not has_version(place):
         return {}
     try:
-        files = pa.table(DeltaTable(str(path)).get_add_actions(flatten=True)).to_pylist()
+        files = pa.table(open_table(place).get_add_actions(flatten=True)).to_pylist()
     except (DeltaError, OSError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(place, error) from error
     found = Counter[int]()
     for file in files:
         found[int(file[f"partition.{c.BATCH_SEQ}"])] += file["num_records"]
@@ -96,19 +95,20 @@ def replace_table(home: Path, name: str, rows: pa.Table, **owned: object) -> Non
     from deltalake import write_deltalake
     from deltalake.exceptions import DeltaError
 
-    path = table_path(home, name)
-    if not has_version(path):
+    place = table_path(home, name)
+    if not has_version(place):
         create_table(home, name, rows.schema)
     try:
         write_deltalake(
-            str(path),
+            str(place),
             rows,
             mode="overwrite",
             predicate=predicate(owned) or None,
             partition_by=list(TABLES[name].partition_by) or None,
+            storage_options=storage_options(place),
         )
     except (DeltaError, OSError) as error:
-        raise unwritable(path, error) from error
+        raise unwritable(place, error) from error
 
 
 def write_batches(folder: Path, rows: pa.RecordBatchReader) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
+from recsys_batch.lake.footers import statistics
+from recsys_batch.lake.places import Place, open_table
 from recsys_batch.lake.tables import Table
 
 if TYPE_CHECKING:
@@ -50,38 +52,55 @@ def commit_files(
     ValueError
         A file holds rows of another partition than it replaces.
     """
-    from deltalake import DeltaTable
-
-    delta = DeltaTable(str(path))
     files = [
         file for file in (path / folder).rglob("*.parquet") if named is None or file.name in named
     ]
-    found = {file: _statistics(file, table) for file in files}
-    written = sorted(file for file, statistics in found.items() if statistics["numRecords"])
+    found = {file: statistics(file, table.skip_by) for file in files}
+    written = sorted(file for file, facts in found.items() if facts["numRecords"])
     actions = [_added(path / folder, file, table, found[file]) for file in written]
-    owned = {(column, str(value)) for column, value in (replacing or {}).items()}
-    for action in actions:
-        stray = owned - set(action.partition_values.items())
-        if stray:
-            raise ValueError(f"{action.path} does not match what it replaces, {sorted(stray)}")
+    require_owned(actions, replacing)
     for file, action in zip(written, actions, strict=True):
         place = path / action.path
         place.parent.mkdir(parents=True, exist_ok=True)
         file.rename(place)  # Spark's names of files are unique
     shutil.rmtree(path / folder)
+    commit(path, actions, table, replacing=replacing)
+
+
+def require_owned(actions: Iterable[AddAction], replacing: Mapping[str, object] | None) -> None:
+    """Raise `ValueError` where a file holds rows of another partition than it replaces."""
+    owned = {(column, str(value)) for column, value in (replacing or {}).items()}
+    for action in actions:
+        stray = owned - set(action.partition_values.items())
+        if stray:
+            raise ValueError(f"{action.path} does not match what it replaces, {sorted(stray)}")
+
+
+def commit(
+    place: Place,
+    actions: Sequence[AddAction],
+    table: Table,
+    *,
+    replacing: Mapping[str, object] | None,
+) -> None:
+    """Commit files that lie where their partitions do; without any, nothing is appended.
+
+    Raises
+    ------
+    DeltaError
+        The commit failed; the table is as it was.
+    """
     if replacing is None and not actions:
         return
+    delta = open_table(place)
     mode: Literal["append", "overwrite"] = "append" if replacing is None else "overwrite"
+    owned = [(column, "=", str(value)) for column, value in sorted((replacing or {}).items())]
     delta.create_write_transaction(
-        [*actions],
-        mode,
-        delta.schema(),
-        list(table.partition_by) or None,
-        [(column, "=", value) for column, value in sorted(owned)] or None,
+        [*actions], mode, delta.schema(), list(table.partition_by) or None, owned or None
     )
 
 
-def _added(folder: Path, file: Path, table: Table, statistics: dict[str, Any]) -> AddAction:
+def _added(folder: Path, file: Path, table: Table, facts: dict[str, Any]) -> AddAction:
     from deltalake.transaction import AddAction
 
     status = file.stat()
@@ -92,7 +111,7 @@ def _added(folder: Path, file: Path, table: Table, statistics: dict[str, Any]) -
         partition_values=_partition(where, table),
         modification_time=int(status.st_mtime * 1000),
         data_change=True,
-        stats=json.dumps(statistics),
+        stats=json.dumps(facts),
     )
 
 
@@ -103,21 +122,3 @@ def _partition(where: Path, table: Table) -> dict[str, str | None]:
     return {
         name: None if named[name] == absent else unquote(named[name]) for name in table.partition_by
     }
-
-
-def _statistics(file: Path, table: Table) -> dict[str, Any]:
-    """Number of rows and, of the columns that files are found by, least and greatest value."""
-    import pyarrow.parquet as pq
-
-    footer = pq.read_metadata(file)
-    found: dict[str, Any] = {"numRecords": footer.num_rows}
-    for name in table.skip_by:
-        place = footer.schema.names.index(name)
-        groups = [
-            footer.row_group(n).column(place).statistics for n in range(footer.num_row_groups)
-        ]
-        if groups and all(each is not None and each.has_min_max for each in groups):
-            found.setdefault("minValues", {})[name] = min(each.min for each in groups)
-            found.setdefault("maxValues", {})[name] = max(each.max for each in groups)
-            found.setdefault("nullCount", {})[name] = sum(each.null_count for each in groups)
-    return found

@@ -15,6 +15,7 @@ import psutil
 
 from recsys_batch import columns as c
 from recsys_batch.lake.ledger import replace_rows
+from recsys_batch.lake.upload import UPLOADED
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,6 +62,7 @@ class Meter:
         self._first = next((row.stageId() + 1 for row in _stages(spark)), 0)
         self._began = time.perf_counter()
         self._cores = processor_seconds()
+        self._uploaded = UPLOADED.bytes
         self._memory = PeakMemory()
         self._memory.start()
 
@@ -75,11 +77,13 @@ class Meter:
         on_executors = 0.0
         if not str(self._spark.sparkContext.master).startswith("local"):
             on_executors = sum(row.executorRunTime() for row in spent) / 1000
+        moved = {name: sum(getattr(row, of)() for row in spent) for name, of in _BYTES.items()}
+        moved["bytes_written"] += UPLOADED.bytes - self._uploaded
         return Cost(
             round(time.perf_counter() - self._began, 3),
             round(processor_seconds() - self._cores + on_executors, 3),
             self._memory.bytes,
-            **{name: sum(getattr(row, of)() for row in spent) for name, of in _BYTES.items()},
+            **moved,
         )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from recsys_batch.lake.arrow import read_table, replace_table
-from recsys_batch.lake.store import has_version, refuse_half_written, table_path
+from recsys_batch.lake.places import has_version, refuse_half_written, table_path
 from recsys_batch.lake.tables import TABLES
 
 _KINDS = {
@@ -36,9 +36,9 @@ def read_rows(home: Path, name: str, **equal: object) -> list[dict[str, Any]]:
     LakeError
         The folder holds no readable Delta table.
     """
-    path, folders = table_path(home, name), TABLES[name].partition_by
-    if not has_version(path):
-        refuse_half_written(path)
+    place, folders = table_path(home, name), TABLES[name].partition_by
+    if not has_version(place):
+        refuse_half_written(place)
         return []
     chosen = {column: value for column, value in equal.items() if column in folders}
     rows = read_table(home, name, None, **chosen).to_pylist()

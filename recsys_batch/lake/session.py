@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys_batch.config import SparkSettings
 from recsys_batch.errors import SetupError
+from recsys_batch.setup.jars import class_archive
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -19,10 +21,17 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 _LEAST_HEAP = 450 * 2**20  # bytes; Spark itself refuses less
 
 
-def make_session(settings: SparkSettings, *, app: str = "recsys-batch") -> SparkSession:
+def make_session(
+    settings: SparkSettings, *, app: str = "recsys-batch", more: Mapping[str, str] | None = None
+) -> SparkSession:
     """Return the Spark session, started where there is none.
 
     The same call serves local mode, a cluster, and a script under spark-submit, whose master wins.
+
+    Parameters
+    ----------
+    more
+        Further configuration, which `settings` win over.
 
     Raises
     ------
@@ -45,7 +54,7 @@ def make_session(settings: SparkSettings, *, app: str = "recsys-batch") -> Spark
     builder = SparkSession.builder.appName(app)
     if not submitted:
         builder = builder.master(settings.master)
-    for key, value in {**_defaults(settings), **settings.conf}.items():
+    for key, value in {**_defaults(settings), **(more or {}), **settings.conf}.items():
         builder = builder.config(key, value)
     try:
         session = builder.getOrCreate()
@@ -74,13 +83,6 @@ def executor_java_options(settings: SparkSettings) -> str:
     if archive.exists():  # a JVM that it does not fit, or that has none, passes over it
         own.append(f"-XX:SharedArchiveFile={archive} -Xlog:cds=off -Xlog:cds+dynamic=off")
     return " ".join((*own, settings.java_options)).strip()
-
-
-def class_archive() -> Path:
-    """Where the archive of Spark's loaded classes lies, or would (`recsys_batch.lake.archive`)."""
-    from recsys_batch.setup.jars import spark_home
-
-    return spark_home() / "recsys-batch.jsa"
 
 
 def _defaults(settings: SparkSettings) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Reading and idempotent writing of the lake's tables with Spark."""
+"""Reading and idempotent writing of the lake's tables with Spark, on a disk or in S3."""
 
 from __future__ import annotations
 
@@ -17,8 +17,21 @@ from urllib.parse import unquote
 
 from recsys_batch import columns as c
 from recsys_batch.errors import LakeError
-from recsys_batch.lake.commit import commit_files
+from recsys_batch.lake.commit import commit, commit_files, require_owned
+from recsys_batch.lake.places import (
+    Place,
+    has_version,
+    open_table,
+    refuse_half_written,
+    spark_path,
+    storage_options,
+    table_path,
+    unreadable,
+    unwritable,
+)
+from recsys_batch.lake.s3 import S3Place, hadoop_options
 from recsys_batch.lake.tables import TABLES, Table
+from recsys_batch.lake.upload import upload_frame
 
 if TYPE_CHECKING:
     import deltalake
@@ -35,7 +48,7 @@ class Lake:
     spark
         The session.
     home
-        Folder of the dataset, ``LAKE/DATASET``.
+        Folder of the dataset, ``LAKE/DATASET``; its tables lie there, or where it says.
     """
 
     spark: SparkSession
@@ -43,16 +56,23 @@ class Lake:
 
     def path(self, name: str) -> str:
         """Where table `name` lies."""
-        return str(table_path(self.home, name))
+        return str(self._place(name))
+
+    def _place(self, name: str) -> Place:
+        return table_path(self.home, name)
+
+    def on_disk(self, name: str) -> bool:
+        """Whether table `name` lies in a folder, where tasks may write files."""
+        return isinstance(self._place(name), Path)
 
     def exists(self, name: str) -> bool:
         """Whether table `name` has a first version."""
-        return has_version(Path(self.path(name)))
+        return has_version(self._place(name))
 
     def holds(self, name: str, *, after: int) -> bool:
         """Whether table `name` may hold rows of later batches than `after`, by its log alone."""
-        path = Path(self.path(name))
-        return self.exists(name) and bool(live_files(path, TABLES[name], after=after))
+        place = self._place(name)
+        return self.exists(name) and bool(live_files(place, TABLES[name], after=after))
 
     def read(self, name: str, *, after: int | None = None, **equal: object) -> DataFrame:
         """Rows of table `name` whose columns equal the values given; none where it is new.
@@ -74,15 +94,20 @@ class Lake:
         """
         from pyspark.sql import functions as F
 
-        table, path = TABLES[name], Path(self.path(name))
-        refuse_half_written(path)
-        files = live_files(path, table, after=after, **equal) if self.exists(name) else []
+        table, place = TABLES[name], self._place(name)
+        if self.exists(name):
+            files = live_files(place, table, after=after, **equal)
+        else:
+            refuse_half_written(place)
+            files = []
         if not files:
             nothing = ", ".join(
                 f"CAST(NULL AS {kind}) AS {each}" for each, kind, _ in table.columns
             )
             return self.spark.sql(f"SELECT {nothing} WHERE false")
-        reader = self.spark.read.schema(table.ddl).option("basePath", str(path))
+        reader = self.spark.read.schema(table.ddl).option("basePath", spark_path(place))
+        if isinstance(place, S3Place):
+            reader = reader.options(**hadoop_options())
         frame = reader.parquet(*map(_no_pattern, files)).select(*table.names)
         if after is not None:
             frame = frame.where(F.col(c.BATCH_SEQ) > after)
@@ -116,9 +141,12 @@ class Lake:
     ) -> None:
         """`replace` with files of Parquet that `write` makes below a folder and tells the names of.
 
-        What else lies there, such as what an attempt that failed has left, is removed.
+        What else lies there, such as what an attempt that failed has left, is removed. Only of a
+        table on a disk (`on_disk`).
         """
-        self._commit(name, write, replacing=owned)
+        place = self._place(name)
+        assert isinstance(place, Path)
+        self._commit(name, place, write, replacing=owned)
 
     def append(self, name: str, frame: DataFrame) -> None:
         """Add `frame` to the table in one commit."""
@@ -126,19 +154,21 @@ class Lake:
 
     def delete(self, name: str, **equal: object) -> None:
         """Remove the rows whose columns equal the values given, where the table exists."""
-        from deltalake import DeltaTable
         from deltalake.exceptions import DeltaError
 
-        path = Path(self.path(name))
+        place = self._place(name)
         if self.exists(name):
             try:
-                DeltaTable(str(path)).delete(predicate(equal))
+                open_table(place).delete(predicate(equal))
             except (DeltaError, OSError) as error:
-                raise unwritable(path, error) from error
+                raise unwritable(place, error) from error
 
     def version(self, name: str) -> int:
         """Delta version of the table; -1 where it is new."""
-        log = Path(self.path(name)) / "_delta_log"
+        place = self._place(name)
+        if isinstance(place, S3Place):
+            return open_table(place).version() if has_version(place) else -1
+        log = place / "_delta_log"
         versions = [int(each.stem) for each in log.glob("*.json") if each.stem.isdigit()]
         return max(versions, default=-1)
 
@@ -154,19 +184,42 @@ class Lake:
     ) -> None:
         from pyspark.sql import functions as F
 
-        table = TABLES[name]
+        table, place = TABLES[name], self._place(name)
         conformed = frame.select(
             *(F.col(column).cast(kind).alias(column) for column, kind, _ in table.columns)
         )
 
+        if isinstance(place, S3Place):
+            self._upload(name, conformed, place, replacing=replacing)
+            return
+
         def write(folder: Path) -> None:
             conformed.write.partitionBy(*table.partition_by).parquet(str(folder))
 
-        self._commit(name, write, replacing=replacing)
+        self._commit(name, place, write, replacing=replacing)
+
+    def _upload(
+        self,
+        name: str,
+        frame: DataFrame,
+        place: S3Place,
+        *,
+        replacing: Mapping[str, object] | None,
+    ) -> None:
+        from deltalake.exceptions import DeltaError
+
+        self._ensure(name)
+        try:
+            files = upload_frame(frame, place, TABLES[name])
+            require_owned(files, replacing)
+            commit(place, files, TABLES[name], replacing=replacing)
+        except (DeltaError, OSError) as error:
+            raise unwritable(place, error) from error
 
     def _commit(
         self,
         name: str,
+        path: Path,
         write: Callable[[Path], Collection[str] | None],
         *,
         replacing: Mapping[str, object] | None,
@@ -174,7 +227,6 @@ class Lake:
         from deltalake.exceptions import DeltaError
 
         self._ensure(name)
-        path = Path(self.path(name))
         folder = f"files-{uuid.uuid4().hex}"  # where nobody else writes
         try:
             named = write(path / folder)
@@ -183,11 +235,6 @@ class Lake:
             raise unwritable(path, error) from error
         finally:  # what a failure leaves would fill the disk that it may have failed for
             shutil.rmtree(path / folder, ignore_errors=True)
-
-
-def has_version(folder: Path) -> bool:
-    """Whether a table's folder holds a committed version."""
-    return any((folder / "_delta_log").glob("*.json"))
 
 
 def create_table(home: Path, name: str, schema: deltalake.Schema | pa.Schema) -> None:
@@ -204,8 +251,8 @@ def create_table(home: Path, name: str, schema: deltalake.Schema | pa.Schema) ->
     from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
-    path = table_path(home, name)
-    refuse_half_written(path)
+    place = table_path(home, name)
+    refuse_half_written(place)
     table = TABLES[name]
     skipping = (
         {"delta.dataSkippingStatsColumns": ",".join(table.skip_by)}
@@ -214,17 +261,20 @@ def create_table(home: Path, name: str, schema: deltalake.Schema | pa.Schema) ->
     )
     try:
         DeltaTable.create(
-            str(path),
+            str(place),
             schema,
             partition_by=list(table.partition_by) or None,
             configuration=skipping,
+            storage_options=storage_options(place),
         )
     except (DeltaError, OSError) as error:
-        raise unwritable(path, error) from error
+        raise unwritable(place, error) from error
 
 
-def live_files(path: Path, table: Table, *, after: int | None = None, **equal: object) -> list[str]:
-    """Files of a table's latest version that may hold rows with the values given.
+def live_files(
+    place: Place, table: Table, *, after: int | None = None, **equal: object
+) -> list[str]:
+    """Files of a table's latest version that may hold rows with the values given, as Spark reads.
 
     Parameters
     ----------
@@ -239,13 +289,12 @@ def live_files(path: Path, table: Table, *, after: int | None = None, **equal: o
         The log cannot be read.
     """
     import pyarrow as pa
-    from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
     try:
-        known = pa.table(DeltaTable(str(path)).get_add_actions(flatten=True)).to_pylist()
+        known = pa.table(open_table(place).get_add_actions(flatten=True)).to_pylist()
     except (DeltaError, OSError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable(place, error) from error
     wanted = {
         f"partition.{name}": {str(each) for each in _any_of(value)}
         for name, value in equal.items()
@@ -253,7 +302,7 @@ def live_files(path: Path, table: Table, *, after: int | None = None, **equal: o
     }
     newest = f"max.{c.BATCH_SEQ}"
     return [
-        f"{path}/{unquote(file['path'])}"
+        f"{spark_path(place)}/{unquote(file['path'])}"
         for file in known
         if all(str(file[name]) in values for name, values in wanted.items())
         and (after is None or file.get(newest) is None or file[newest] > after)
@@ -267,44 +316,6 @@ def _any_of(value: object) -> frozenset[object]:
 def _no_pattern(path: str) -> str:
     """A path in which Hadoop sees no wildcard."""
     return re.sub(r"([\\{}*?\[\]])", r"\\\1", path)
-
-
-def unreadable(path: Path, error: Exception) -> LakeError:
-    """The error of a table that cannot be read."""
-    return LakeError(
-        f"the table cannot be read ({_plain(error)})",
-        where=str(path),
-        fix="restore it from a copy, or run the day again from landing in a new lake",
-    )
-
-
-def unwritable(path: Path, error: Exception) -> LakeError:
-    """The error of a table that cannot be written."""
-    return LakeError(
-        f"the table cannot be written ({_plain(error)})",
-        where=str(path),
-        fix="free disk space or correct the folder's rights, and run again",
-    )
-
-
-def _plain(error: Exception) -> str:
-    """An error's text in one line, without the colours that deltalake gives to its own."""
-    return " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
-
-
-def refuse_half_written(folder: Path) -> None:
-    """Raise `LakeError` where a table's folder holds data but no version."""
-    if folder.is_dir() and not has_version(folder) and any(folder.rglob("*.parquet")):
-        raise LakeError(
-            "data files without a Delta log",
-            where=str(folder),
-            fix="restore the folder from a copy, or remove it and run again from landing",
-        )
-
-
-def table_path(home: Path, name: str) -> Path:
-    """Where table `name` of the dataset at `home` lies."""
-    return home / TABLES[name].layer / name
 
 
 def predicate(equal: Mapping[str, object]) -> str:

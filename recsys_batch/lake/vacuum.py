@@ -7,7 +7,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from recsys_batch.lake.store import has_version, table_path, unwritable
+from recsys_batch.errors import LakeError
+from recsys_batch.lake import s3
+from recsys_batch.lake.places import Place, has_version, open_table, table_path, unwritable
 from recsys_batch.lake.tables import TABLES
 
 _HOUR = 3600
@@ -22,7 +24,8 @@ class Vacuumed:
     files
         Data files that no version names, or that only versions older than the limit do.
     folders
-        Folders of writes that were killed before their files were moved to their partitions.
+        Folders of writes that were killed before their files were moved to their partitions; in
+        S3, where nothing is moved, there are none.
     """
 
     table: str
@@ -56,38 +59,42 @@ def vacuum(
 
     found = []
     for name in TABLES:
-        path = table_path(home, name)
-        if not has_version(path):
+        place = table_path(home, name)
+        if not has_version(place):
             continue
-        folders = _leftovers(path, before=now.timestamp() - keep_hours * _HOUR)
+        folders = _leftovers(place, before=now.timestamp() - keep_hours * _HOUR)
         try:
-            files = _unnamed(path, keep_hours, dry_run=True)
+            files = _unnamed(place, keep_hours, dry_run=True)
             for folder in folders if not dry_run else ():
                 shutil.rmtree(folder)  # first, since what follows writes to the log
             if files and not dry_run:
-                _unnamed(path, keep_hours, dry_run=False)
+                _unnamed(place, keep_hours, dry_run=False)
         except (DeltaError, OSError) as error:
-            raise unwritable(path, error) from error
+            raise unwritable(place, error) from error
         if files or folders:
             found.append(Vacuumed(name, len(files), len(folders)))
     return tuple(found)
 
 
-def _unnamed(path: Path, keep_hours: float, *, dry_run: bool) -> list[Path]:
+def _unnamed(place: Place, keep_hours: float, *, dry_run: bool) -> list[str]:
     """Files that no kept version names; deltalake also tells of those removed long since."""
-    from deltalake import DeltaTable
-
-    told = DeltaTable(str(path)).vacuum(
+    told = open_table(place).vacuum(
         retention_hours=int(keep_hours),
         dry_run=dry_run,
         enforce_retention_duration=False,
         full=True,
     )
-    return [path / name for name in told if (path / name).exists()]
+    if isinstance(place, Path):
+        return [name for name in told if (place / name).exists()]
+    with s3.told(place, LakeError):
+        there = set(s3.keys_below(place)) if told else set()
+    return [name for name in told if name in there]
 
 
-def _leftovers(path: Path, *, before: float) -> list[Path]:
+def _leftovers(path: Place, *, before: float) -> list[Path]:
     """Folders of writes of which nothing has changed since an instant, in seconds."""
+    if not isinstance(path, Path):
+        return []
     return [
         folder
         for folder in sorted(path.glob("files-*"))

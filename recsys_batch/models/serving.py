@@ -16,6 +16,7 @@ import numpy as np
 
 from recsys_batch.columns import FACTORS, ITEM_ID, PART, RANK, RUN_ID, SCORE, USER_KEY
 from recsys_batch.errors import LakeError
+from recsys_batch.lake.places import open_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,13 +159,12 @@ def _load_pyfunc(path: str) -> FactorModel:
 
 def _rows(uri: str, at: int, key: str, run_id: str, part: str) -> pa.Table:
     import pyarrow as pa
-    from deltalake import DeltaTable
     from deltalake.exceptions import DeltaError
 
     quoted = run_id.replace("'", "''")
     chosen = f"{RUN_ID} = '{quoted}' AND {PART} = '{part}'"
     try:
-        reader = DeltaTable(uri, version=at).scan(columns=[key, FACTORS], predicate=chosen)
+        reader = open_table(uri, version=at).scan(columns=[key, FACTORS], predicate=chosen)
         rows = pa.RecordBatchReader.from_stream(reader).read_all()
     except (DeltaError, OSError) as error:
         raise LakeError(

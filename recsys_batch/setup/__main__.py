@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Ensure a Java and the jars; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m recsys_batch.setup", description=__doc__)
     parser.add_argument(
-        "--s3", action="store_true", help="also what a lake at s3a:// needs (about 700 MB)"
+        "--s3", action="store_true", help="also what tables in S3 need (about 13 MB)"
     )
     parser.add_argument(
         "--java-home", action="store_true", help="print where the Java is, and do nothing else"
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
         jars.ensure_jars(java_home=java.home)
         _say(f"Delta's jars: {jars.spark_home() / 'jars'}")
         if options.s3:
-            _say("Fetching the jars for s3a:// (about 700 MB, minutes on a slow line) ...")
+            _say("Fetching the jars for tables in S3 (about 13 MB) ...")
             jars.ensure_s3_jars(java_home=java.home)
     except RecsysError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201

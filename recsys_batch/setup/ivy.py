@@ -21,14 +21,22 @@ _TIMEOUT_SECONDS = 900
 
 
 def fetch(
-    coordinate: str, *, exclude: str, home: Path, java_home: Path, wanted: tuple[str, ...] | None
+    coordinate: str,
+    *,
+    also: tuple[str, ...] = (),
+    exclude: str,
+    home: Path,
+    java_home: Path,
+    wanted: tuple[str, ...] | None,
 ) -> tuple[str, ...]:
-    """Resolve a Maven coordinate and put its jars into Spark's ``jars/`` folder.
+    """Resolve Maven coordinates and put their jars into Spark's ``jars/`` folder.
 
     Parameters
     ----------
     coordinate
         ``group:artifact:version``.
+    also
+        Further coordinates.
     exclude
         Comma-separated ``group:artifact`` patterns of dependencies that are left out.
     home
@@ -53,7 +61,11 @@ def fetch(
     with tempfile.TemporaryDirectory(prefix="recsys-jars-") as name:
         scratch = Path(name)
         output = _resolve(
-            coordinate, exclude=exclude, scratch=scratch, home=home, java_home=java_home
+            ",".join((coordinate, *also)),
+            exclude=exclude,
+            scratch=scratch,
+            home=home,
+            java_home=java_home,
         )
         # Ivy writes {group}_{artifact}-{version}.jar; no group has an underscore.
         got = {each.name.split("_", 1)[1]: each for each in (scratch / "jars").glob("*.jar")}
@@ -86,14 +98,14 @@ def _install(source: Path, target: Path) -> None:
         ) from error
 
 
-def _resolve(coordinate: str, *, exclude: str, scratch: Path, home: Path, java_home: Path) -> str:
+def _resolve(coordinates: str, *, exclude: str, scratch: Path, home: Path, java_home: Path) -> str:
     """Run spark-submit on an empty script, so that all it does is resolve; return its output."""
     script = scratch / "nothing.py"
     script.write_text("")
     proxy = _proxy_options()
     command = [
         str(home / "bin" / "spark-submit"),
-        *("--master", "local[1]", "--packages", coordinate, "--exclude-packages", exclude),
+        *("--master", "local[1]", "--packages", coordinates, "--exclude-packages", exclude),
         *("--conf", f"spark.jars.ivy={scratch}"),
         *(("--driver-java-options", proxy) if proxy else ()),
         str(script),

@@ -1,4 +1,4 @@
-"""Delta's jars, fetched once into Spark's own ``jars/`` folder.
+"""Delta's jars, and those for S3, fetched once into Spark's own ``jars/`` folder.
 
 With them there every session, worker and spark-submit has Delta with no ``--packages``, which
 would resolve again, for seconds, at each start. They come through Spark's own resolver (Ivy), so
@@ -22,6 +22,18 @@ _PREFIXES = (
     "delta-kernel-api-",
     "delta-kernel-defaults-",
     "delta-kernel-unitycatalog-",
+)
+
+# hadoop-aws asks for all of AWS in one jar of 700 MB. These modules, of the version that it was
+# made with, are what it uses; what they need beside, such as Netty, comes with Spark.
+_AWS_SDK = "2.35.4"
+_AWS_MODULES = ("s3-transfer-manager", "sts")
+_AWS_UNUSED = ",".join(
+    (
+        *("software.amazon.awssdk:bundle", "software.amazon.encryption.s3:*"),
+        *("org.wildfly.openssl:*", "org.slf4j:*", "org.bouncycastle:*", "com.*:*", "io.*:*"),
+        *("org.apache.httpcomponents:*", "commons-codec:*", "commons-logging:*"),
+    )
 )
 
 
@@ -107,24 +119,45 @@ def ensure_jars(*, java_home: Path) -> tuple[str, ...]:
 
 
 def ensure_s3_jars(*, java_home: Path) -> tuple[str, ...]:
-    """Fetch what a lake at ``s3a://`` needs (about 700 MB); return the names that were fetched.
+    """Fetch what tables in S3 need (about 13 MB); return the names that were fetched.
 
     Raises
     ------
     SetupError
         They could not be fetched, as without a network.
     """
-    folder = spark_home() / "jars"
-    version = _bundled("hadoop-client-api")
-    if (folder / f"hadoop-aws-{version}.jar").is_file():
+    if s3_jar().is_file():
         return ()
-    return ivy.fetch(
-        f"org.apache.hadoop:hadoop-aws:{version}",
-        exclude="io.delta:*",
+    fetched = ivy.fetch(
+        f"org.apache.hadoop:hadoop-aws:{_bundled('hadoop-client-api')}",
+        also=tuple(f"software.amazon.awssdk:{name}:{_AWS_SDK}" for name in _AWS_MODULES),
+        exclude=_AWS_UNUSED,
         home=spark_home(),
         java_home=java_home,
         wanted=None,
     )
+    class_archive().unlink(missing_ok=True)  # it was made of the jars that there were
+    return fetched
+
+
+def s3_jar() -> Path:
+    """Where the jar lies, or would, through which Spark reads S3; it is put there last."""
+    return spark_home() / "jars" / f"hadoop-aws-{_bundled('hadoop-client-api')}.jar"
+
+
+def class_archive() -> Path:
+    """Where the archive of Spark's loaded classes lies, or would (`recsys_batch.lake.archive`)."""
+    return spark_home() / "recsys-batch.jsa"
+
+
+def require_s3_jars() -> None:
+    """Raise `SetupError` where a lake's tables lie in S3 and the jars to read them are missing."""
+    if not s3_jar().is_file():
+        raise SetupError(
+            "the jars for tables in S3 are not in Spark's jars folder",
+            where="pyspark/jars",
+            fix="run `make s3`, or `python -m recsys_batch.setup --s3`, on every machine",
+        )
 
 
 def _delta_version() -> str:

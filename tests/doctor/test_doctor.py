@@ -1,14 +1,19 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.objectstore import store
 from recsys_batch import doctor
+from recsys_batch.config import PROJECT_CONF
 from recsys_batch.doctor import probes
+from recsys_batch.errors import LakeError, SetupError
+from recsys_batch.lake import s3
 from recsys_batch.lake.tables import TABLES
-from recsys_batch.setup import machine
+from recsys_batch.setup import jars, machine
 
 PROJECT = Path(__file__).resolve().parents[2]
 _WITHOUT_KEY = {
@@ -106,10 +111,31 @@ def test_a_table_without_a_log_is_named(tmp_path: Path) -> None:
     assert probes.lake(tmp_path).ok
 
 
-@pytest.mark.parametrize("address", ["s3a://bucket/lake", Path("s3a://bucket/lake")])
-def test_a_lake_in_an_object_store_is_not_looked_for_on_disk(address: str | Path) -> None:
-    assert probes.lake(address).ok
-    assert probes.disk(address).found == "the lake is in an object store"
+def test_an_address_is_no_lake() -> None:
+    found = {check.name: check for check in doctor.checks(lake="s3://bucket/lake")}
+    assert not found["Lake"].ok
+    assert "lake.tables in the settings" in found["Lake"].fix
+
+
+def test_tables_in_s3_must_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(PROJECT_CONF, tmp_path / "conf")
+    (tmp_path / "conf" / "far.yaml").write_text("lake: {tables: s3://there/lake}\n")
+    monkeypatch.setenv("RECSYS_BATCH_CONF", str(tmp_path / "conf"))
+    assert probes.tables().found == "in the lake's folder"
+    monkeypatch.setenv("RECSYS_BATCH_ENV", "far")
+    with store(tmp_path) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(jars, "s3_jar", lambda: tmp_path / "no.jar")
+        with pytest.raises(SetupError, match=r"jars for tables in S3 are not .* run `make s3`"):
+            probes.tables()
+        monkeypatch.setattr(jars, "s3_jar", lambda: tmp_path / "s3.log")
+        s3.client.cache_clear()
+        with pytest.raises(LakeError, match="s3://there/lake: S3 refuses with NoSuchBucket; corr"):
+            probes.tables()
+        server.bucket("there")
+        assert probes.tables().found == "s3://there/lake answers"
+    s3.client.cache_clear()
 
 
 def test_packages_are_compared_with_the_lock(tmp_path: Path) -> None:

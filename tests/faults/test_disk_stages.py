@@ -26,7 +26,8 @@ from recsys_batch.errors import RecsysError
 from recsys_batch.inspection import dataset_status
 from recsys_batch.job import opened, timed_stage
 from recsys_batch.lake.ledger import read_rows
-from recsys_batch.lake.store import Lake, table_path
+from recsys_batch.lake.places import table_path
+from recsys_batch.lake.store import Lake
 from recsys_batch.lake.tables import TABLES
 from recsys_batch.pipeline import STAGES, Stage
 from recsys_batch.publish.manifest import manifests

@@ -20,11 +20,11 @@ from pyspark.sql import SparkSession
 
 from recsys_batch.config import load_settings
 from recsys_batch.errors import LandingError
-from recsys_batch.ingest import objects
 from recsys_batch.ingest.conservation import Conservation
 from recsys_batch.ingest.landing import Taken, _matching, landing_place, new_files
-from recsys_batch.ingest.objects import S3Folder, s3_folder
+from recsys_batch.ingest.objects import S3Folder, S3Object, s3_folder
 from recsys_batch.job import Job
+from recsys_batch.lake import s3
 
 from .shops import Shop, shop
 
@@ -52,9 +52,9 @@ def access(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
     environment = {**ACCESS, "AWS_ENDPOINT_URL": endpoint, "AWS_DEFAULT_REGION": "us-east-1"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    objects._client.cache_clear()
+    s3.client.cache_clear()
     yield environment
-    objects._client.cache_clear()
+    s3.client.cache_clear()
 
 
 def put(files: dict[str, bytes], bucket: str) -> None:
@@ -111,7 +111,7 @@ def test_a_prefix_is_taken_as_a_folder_is(
     tables = ("events", "catalogue", "raw_events")
     assert far.digests(*tables) == disk.digests(*tables)
     reads: list[str] = []
-    monkeypatch.setattr(objects.S3Object, "open", lambda item, _mode: reads.append(item.key))
+    monkeypatch.setattr(S3Object, "open", lambda item, _mode: reads.append(item.key))
     assert far.take() == {"items": Conservation(), "events": Conservation()}
     assert reads == []
 
@@ -158,7 +158,7 @@ def test_what_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pa
     mapping = shop().events
 
     def said(address: str) -> str:
-        objects._client.cache_clear()
+        s3.client.cache_clear()
         place = landing_place(address)
         with pytest.raises(LandingError) as caught:
             new_files(place, mapping, taken={})
@@ -177,7 +177,7 @@ def test_what_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_pa
         port = unused.getsockname()[1]
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-        assert "s3://there/else: S3 cannot be read (Could not connect" in said("s3://there/else")
+        assert "s3://there/else: S3 cannot be reached (Could not connect" in said("s3://there/else")
     for name in ACCESS:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -17,8 +17,8 @@ from recsys_batch.errors import ValidationFailedError
 from recsys_batch.ingest.days import count_batches
 from recsys_batch.ingest.verdicts import landing_facts, require_batches
 from recsys_batch.lake.ledger import read_rows, replace_rows
+from recsys_batch.lake.places import table_path
 from recsys_batch.lake.runs import Run, store_run
-from recsys_batch.lake.store import table_path
 
 from .shops import Shop, shop
 

@@ -11,7 +11,7 @@ import pytest
 
 from recsys_batch.lake.commit import commit_files
 from recsys_batch.lake.ledger import read_rows
-from recsys_batch.lake.store import table_path
+from recsys_batch.lake.places import table_path
 from recsys_batch.lake.tables import TABLES
 from recsys_batch.lake.vacuum import Vacuumed, vacuum
 

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from recsys_batch.lake.store import create_table, has_version, table_path
+from recsys_batch.lake.places import has_version, table_path
+from recsys_batch.lake.store import create_table
 
 SCHEMA = pa.schema(
     [

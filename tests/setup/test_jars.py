@@ -42,6 +42,17 @@ def test_second_call_fetches_and_touches_nothing() -> None:
     assert jars.jars_present()
 
 
+def test_jars_for_s3_are_fetched_once_and_asked_for(
+    spark_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jars.require_s3_jars()  # `make test` has put them there
+    assert jars.ensure_s3_jars(java_home=jdk.require_java().home) == ()
+    monkeypatch.setattr(jars, "spark_home", lambda: spark_copy)
+    jars.s3_jar().unlink()
+    with pytest.raises(SetupError, match=r"jars for tables in S3 are not in .* run `make s3`"):
+        jars.require_s3_jars()
+
+
 def test_missing_and_stale_jars_are_told(spark_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jars, "spark_home", lambda: spark_copy)
     assert jars.missing_jars() == jars.delta_jars()
