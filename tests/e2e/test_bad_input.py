@@ -188,7 +188,7 @@ def test_a_half_written_lake(copy):
     before = state(copy)
     shutil.rmtree(copy.home / "silver" / "events" / "_delta_log")
     text = "silver/events: data files without a Delta log; restore the folder from a copy"
-    fails(7, text, "validate", *day(copy.lake))
+    fails(7, text, "features", *day(copy.lake))
     shutil.rmtree(copy.home / "gold" / "decisions" / "_delta_log")
     fails(7, "gold/decisions: data files without a Delta log", "status", "--lake", copy.lake)
     assert state(copy) == before
@@ -198,8 +198,8 @@ def test_a_damaged_file_of_the_lake(copy):
     before = state(copy)
     for path in (copy.home / "silver" / "events").rglob("*.parquet"):
         path.write_bytes(path.read_bytes()[:100])
-    text = f"stage validate of {DAYS[1]}, {copy.home}: Spark failed ("
-    fails(10, text, "validate", *day(copy.lake))
+    text = f"stage features of {DAYS[1]}, {copy.home}: Spark failed ("
+    fails(10, text, "features", *day(copy.lake))
     assert state(copy) == before
 
 

@@ -25,13 +25,14 @@ def write_at_once(
 ) -> list[str]:
     """Commit two folders of files, neither before both have looked; items of those that did."""
     both = threading.Barrier(2, timeout=60)
-    look = commit._statistics
+    look = commit.open_table
 
-    def looked(file: Path, table: Any) -> dict[str, Any]:
+    def looked(place: Path) -> Any:
+        found = look(place)
         both.wait()
-        return look(file, table)
+        return found
 
-    monkeypatch.setattr(commit, "_statistics", looked)
+    monkeypatch.setattr(commit, "open_table", looked)
     path = home
     for item in ("a", "b"):
         path = write_files(home, f"files-{item}", run_id="r", items=[item])
