@@ -121,7 +121,9 @@ def fail_and_repeat(day: Day, starve: Starve) -> None:
             assert publication(day.home, day.first) == whole
             dataset_status(dataset="sample", lake=str(day.lake))
             if failures[-1]:
-                assert {name: read_rows(day.home, name) for name in kept} == kept
+                # A stage that only could not tell its cost has done its work, and may be repeated.
+                now = {name: read_rows(day.home, name) for name in kept}
+                assert all(row in now[name] for name, rows in kept.items() for row in rows)
         assert failures[0] or stage.name == "ingest", stage  # of which nothing is new
         day.run(stage)
 
