@@ -11,6 +11,7 @@ import pyarrow as pa
 from recsys_batch import columns as c
 from recsys_batch.lake.places import (
     has_version,
+    logged_files,
     open_table,
     refuse_half_written,
     storage_options,
@@ -55,18 +56,12 @@ def rows_by_batch(home: Path, name: str) -> dict[int, int]:
     LakeError
         The log cannot be read.
     """
-    from deltalake.exceptions import DeltaError
-
     place = table_path(home, name)
     refuse_half_written(place)
     if not has_version(place):
         return {}
-    try:
-        files = pa.table(open_table(place).get_add_actions(flatten=True)).to_pylist()
-    except (DeltaError, OSError) as error:
-        raise unreadable(place, error) from error
     found = Counter[int]()
-    for file in files:
+    for file in logged_files(place):
         found[int(file[f"partition.{c.BATCH_SEQ}"])] += file["num_records"]
     return dict(found)
 

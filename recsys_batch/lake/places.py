@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recsys_batch.errors import LakeError
 from recsys_batch.lake import s3
@@ -141,6 +141,25 @@ def open_table(place: Place | str, *, version: int | None = None) -> DeltaTable:
     from deltalake import DeltaTable
 
     return DeltaTable(str(place), version=version, storage_options=storage_options(place))
+
+
+def logged_files(place: Place) -> list[dict[str, Any]]:
+    """What the log says of each file of a table's latest version.
+
+    Raises
+    ------
+    LakeError
+        The log cannot be read.
+    """
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
+    try:
+        files = pa.table(open_table(place).get_add_actions(flatten=True))
+    except (DeltaError, OSError) as error:
+        raise unreadable(place, error) from error
+    found: list[dict[str, Any]] = files.to_pylist()
+    return found
 
 
 def has_version(place: Place) -> bool:

@@ -21,12 +21,12 @@ from recsys_batch.lake.commit import commit, commit_files, require_owned
 from recsys_batch.lake.places import (
     Place,
     has_version,
+    logged_files,
     open_table,
     refuse_half_written,
     spark_path,
     storage_options,
     table_path,
-    unreadable,
     unwritable,
 )
 from recsys_batch.lake.s3 import S3Place, hadoop_options
@@ -288,13 +288,6 @@ def live_files(
     LakeError
         The log cannot be read.
     """
-    import pyarrow as pa
-    from deltalake.exceptions import DeltaError
-
-    try:
-        known = pa.table(open_table(place).get_add_actions(flatten=True)).to_pylist()
-    except (DeltaError, OSError) as error:
-        raise unreadable(place, error) from error
     wanted = {
         f"partition.{name}": {str(each) for each in _any_of(value)}
         for name, value in equal.items()
@@ -303,7 +296,7 @@ def live_files(
     newest = f"max.{c.BATCH_SEQ}"
     return [
         f"{spark_path(place)}/{unquote(file['path'])}"
-        for file in known
+        for file in logged_files(place)
         if all(str(file[name]) in values for name, values in wanted.items())
         and (after is None or file.get(newest) is None or file[newest] > after)
     ]
