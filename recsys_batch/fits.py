@@ -49,27 +49,28 @@ def part_models(job: Job, opened: Run, recipe: Recipe) -> Iterator[PartModel]:
     fit_run = opened.run_id if day == job.day else _fit_run(job, opened, day)
     fit_ends = part_ends(day, settings)
     for done, (part, until) in enumerate(part_ends(job.day, settings).items()):
-        run_id = opened.run_id
-        if fit_run != run_id:
+        run_id, fit = opened.run_id, None
+        if fit_run == run_id:
+            job.progress(f"fitting ({part})", done, 2)
+        else:
             job.progress(f"folding into the fit of {day} ({part})", done, 2)
             fit = load_model(model_path(job.home, fit_run, part))
-            known = read_training(
-                job.home,
-                run_id=run_id,
-                part=part,
-                until=until,
-                fit=fit.trained_on,
-                fit_until=fit_ends[part],
-            )
-            yield PartModel(part, known, fold_model(fit, known))
-            continue
-        job.progress(f"fitting ({part})", done, 2)
-        known = read_training(job.home, run_id=run_id, part=part, until=until)
-        precision = settings.model.precision
-        model = fit_model(
-            known, recipe, fit_als=job.als_engine(run_id), precision=precision, fitted_in=run_id
+        known = read_training(
+            job.home,
+            run_id=run_id,
+            part=part,
+            until=until,
+            fit=None if fit is None else fit.trained_on,
+            fit_until=fit_ends[part],
         )
-        if settings.model.refit_days > 1:  # so that users are what the next days make of them
+        model = fit or fit_model(
+            known,
+            recipe,
+            fit_als=job.als_engine(run_id),
+            precision=settings.model.precision,
+            fitted_in=run_id,
+        )
+        if settings.model.refit_days > 1:  # of a new fit, too: users are as later days make them
             model = fold_model(model, known)
         yield PartModel(part, known, model)
 

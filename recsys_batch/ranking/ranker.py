@@ -95,7 +95,6 @@ class Ranker:
         self.model, self._run_id, self.n = model, run_id, n
         facts = _item_facts(model)
         self.compiled = compile_policy(policy, facts, as_of=as_of)
-        self._gatherer = Gatherer(model.sources, per_source=max(n, model.recipe.per_source))
         names = list(model.sources)
         self.source_names = (*names, "pin", "exploration")
         self._fallback = names.index(POPULAR)
@@ -195,6 +194,12 @@ class Ranker:
             )
             added[known] = np.where(np.isfinite(told), told, least - _BELOW)
         return added
+
+    @cached_property
+    def _gatherer(self) -> Gatherer:
+        """Made when first ranked with: comparing the rules of two days needs none."""
+        per_source = max(self.n, self.model.recipe.per_source)
+        return Gatherer(self.model.sources, per_source=per_source)
 
     @cached_property
     def _history(self) -> History:

@@ -6,21 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
 from scipy import sparse
 
-from models.sources.test_contract import IMPERSONAL, SOURCES
-from recsys_batch.models.sources import AnySource, SourceData
+from models.sources.test_contract import IMPERSONAL, each_source, settings
+from recsys_batch.models.sources import SourceData
 from recsys_batch.ranking.standard import scorer
 
 USERS, ITEMS = 60, 40
 NEW_USERS, NEW_ITEMS = 9, (0, 17, 42)  # columns of the items that come later
 FACTORS = {"als", "ials"}
-each_source = pytest.mark.parametrize("name", SOURCES)
-
-
-def settings(name: str):
-    return TypeAdapter(AnySource).validate_python(SOURCES[name])
 
 
 def some_data(rng: np.random.Generator, users: int, items: int) -> SourceData:
