@@ -18,7 +18,7 @@ from recsys_batch.evaluation.intervals import Difference, paired
 from recsys_batch.features.history import day_end
 from recsys_batch.lake.places import table_path
 from recsys_batch.models.recipes import Recipe, run_recipe
-from recsys_batch.ranking.standard import best_items
+from recsys_batch.ranking.best import best_items
 
 SEED = 20
 Rows = np.ndarray
@@ -149,13 +149,8 @@ def _scores(found: pl.DataFrame, items: pl.DataFrame) -> np.ndarray:
 
 def _best(scores: np.ndarray, open_: np.ndarray, barred: sparse.csr_matrix, *, n: int) -> Rows:
     """The same order for all, less what each has had: users x n."""
-    lists = np.full((barred.shape[0], n), -1, dtype=np.int32)
-    for user, own in enumerate(lists):
-        mine = np.where(open_, scores, np.float32(-np.inf))
-        mine[barred.indices[barred.indptr[user] : barred.indptr[user + 1]]] = -np.inf
-        found = best_items(mine, n)
-        own[: len(found)] = found
-    return lists
+    mine = np.broadcast_to(scores, (barred.shape[0], len(scores)))
+    return best_items(mine, n, exclude=barred, allow=open_)
 
 
 def _barred(day: Published, users: list[str], row_of: dict[str, int]) -> sparse.csr_matrix:

@@ -29,6 +29,7 @@ import pandas as pd
 from scipy import sparse
 
 from benchmarks.quality import coat, natures
+from benchmarks.quality.pace import pace_rows
 from benchmarks.quality.report import Row, keep_rows, write_reports
 from benchmarks.quality.sar import fit_sar
 from benchmarks.quality.score import candidate_recalls, each_user, source_lists, stack_lists
@@ -82,6 +83,9 @@ def run_table(
     for model in ("ours, blend", "ours"):
         rows += _ours(name, model, model, lists[model], table, settings)
     rows += _ceilings(name, stack, table, settings)
+    if settings.paced is not None:
+        rows += pace_rows(name, settings.paced, stack, table, settings, n=LIST_LENGTH)
+        say(f"timed beside {settings.paced} alone")
     write_lists(lists["ours"], table, out / name / "lists.parquet")
     (out / name / "choices.json").write_text(json.dumps(_choices(stack), indent=2) + "\n")
     return rows

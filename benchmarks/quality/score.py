@@ -13,10 +13,10 @@ from benchmarks.quality.tables import Table
 from recsys_batch.evaluation import accuracy
 from recsys_batch.evaluation.lists import blocks
 from recsys_batch.models.sources import FittedSource
+from recsys_batch.ranking.best import best_items
 from recsys_batch.ranking.candidates import gather
 from recsys_batch.ranking.ceiling import recall_ceilings
 from recsys_batch.ranking.stack import Stack
-from recsys_batch.ranking.standard import best_items
 from recsys_batch.ranking.validation import best_places, wanted
 
 Ints = npt.NDArray[np.int32]
@@ -105,7 +105,5 @@ def source_lists(
             closed = np.ones(scores.shape, dtype=bool)
             closed[users, given[users, places]] = False
             scores[closed] = -np.inf
-        for user, own in enumerate(scores):
-            best = best_items(own, n)
-            lists[first + user, : len(best)] = best
+        lists[first : first + BLOCK_USERS] = best_items(scores, n)
     return lists

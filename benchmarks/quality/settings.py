@@ -46,6 +46,9 @@ class TableSettings(_Settings):
         (), description="Depths at which the recall of the candidates is told, source by source."
     )
     recall_users: int = Field(6000, ge=1, description="Test users drawn for these.")
+    paced: str | None = Field(
+        None, description="Source that the whole model's seconds are held against; null: none."
+    )
     checks: dict[str, Check] = Field(default_factory=dict, description="Rows recomputed.")
     stack: StackSettings = Field(description="Our model.")
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from recsys_batch.models.sources import FactorSource, FittedSource
+from recsys_batch.ranking.best import best_items
 from recsys_batch.ranking.products import moments, picked_scores
 from recsys_batch.topn import PreparedItems, top_n
 
@@ -92,18 +93,7 @@ class _Dense:
         allow: Bools | None = None,
     ) -> tuple[Ints, Standard]:
         scores = self._source.scores(rows)
-        open_ = scores
-        if exclude is not None or allow is not None:
-            open_ = scores.copy()
-        if exclude is not None:
-            out = exclude.tocoo()
-            open_[out.row, out.col] = -np.inf
-        if allow is not None:
-            open_[:, ~allow] = -np.inf
-        best = np.full((len(rows), self._n), -1, dtype=np.int32)
-        for user, own in enumerate(open_):
-            found = best_items(own, self._n)
-            best[user, : len(found)] = found
+        best = best_items(scores, self._n, exclude=exclude, allow=allow)
 
         def standard(items: Ints) -> Floats:
             picked = np.take_along_axis(scores, np.maximum(items, 0), axis=1)
@@ -113,19 +103,6 @@ class _Dense:
             return _standardise(picked, means, np.sqrt(variances))
 
         return best, standard
-
-
-def best_items(scores: Floats, n: int) -> Ints:
-    """Rows of the n greatest scores of one user, by score, then row; -inf is never taken."""
-    edge = np.float32(-np.inf)
-    if n < len(scores):
-        edge = np.partition(scores, len(scores) - n)[len(scores) - n]
-    best = np.flatnonzero(scores > edge)
-    if edge > -np.inf:
-        ties = np.flatnonzero(scores == edge)[: n - len(best)]
-        best = np.concatenate([best, ties])
-    order = np.lexsort((best, -scores[best]))
-    return best[order].astype(np.int32)
 
 
 def _standardise(

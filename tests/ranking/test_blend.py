@@ -11,9 +11,9 @@ from scipy import sparse
 from recsys_batch.errors import ContractError
 from recsys_batch.evaluation.accuracy import ndcg
 from recsys_batch.models.sources import FactorScores, SourceData
+from recsys_batch.ranking.best import best_items
 from recsys_batch.ranking.blend import Blend, BlendSettings, fit_blend
 from recsys_batch.ranking.candidates import gather
-from recsys_batch.ranking.standard import best_items
 from recsys_batch.ranking.validation import (
     ValidationSettings,
     best_places,
@@ -54,7 +54,7 @@ def test_candidates_are_the_union_of_the_sources_lists():
     sources, rows = random_sources(1), np.array([4, 0, 17])
     found = gather(sources, rows, per_source=5)
     for user, row in enumerate(rows):
-        lists = [best_items(each.scores(np.array([row]))[0], 5) for each in sources.values()]
+        lists = [best_items(each.scores(np.array([row])), 5)[0] for each in sources.values()]
         own = found.items[user][found.items[user] >= 0]
         assert own.tolist() == sorted(set(np.concatenate(lists).tolist()))
         for source, best in enumerate(lists):
@@ -98,11 +98,39 @@ def test_users_are_gathered_alike_alone_and_in_blocks():
 
 
 @given(values=st.lists(st.integers(0, 5), min_size=1, max_size=30), n=st.integers(1, 35))
-def test_the_best_are_those_of_a_full_sort(values, n):
-    scores = np.array(values, dtype=np.float32)
-    expected = np.lexsort((np.arange(len(scores)), -scores))[:n]
-    assert best_items(scores, n).tolist() == expected.tolist()
-    assert best_places(scores[None], n)[0].tolist() == expected.tolist()
+def test_the_best_places_are_those_of_a_full_sort(values, n):
+    scores = np.array([values], dtype=np.float32)
+    assert best_places(scores, n)[0].tolist() == fully_sorted(scores[0], n)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.tuples(st.integers(1, 4), st.integers(1, 60)),
+    n=st.integers(1, 9),
+    levels=st.integers(1, 40),
+    masks=st.tuples(st.booleans(), st.booleans()),
+)
+def test_the_best_items_are_those_of_a_full_sort_of_what_may_be_taken(
+    seed, shape, n, levels, masks
+):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(-levels, levels, shape).astype(np.float32)
+    scores[rng.random(shape) < 0.1] = -np.inf
+    exclude = sparse.csr_matrix((rng.random(shape) < 0.3).astype(np.float32)) if masks[0] else None
+    allow = rng.random(shape[1]) < 0.6 if masks[1] else None
+    open_ = scores.copy()
+    if exclude is not None:
+        open_[exclude.toarray() > 0] = -np.inf
+    if allow is not None:
+        open_[:, ~allow] = -np.inf
+    found = best_items(scores, n, exclude=exclude, allow=allow)
+    for own, listed in zip(open_, found.tolist(), strict=True):
+        expected = [item for item in fully_sorted(own, n) if own[item] > -np.inf]
+        assert listed == expected + [-1] * (n - len(expected))
+
+
+def fully_sorted(scores: np.ndarray, n: int) -> list[int]:
+    return np.lexsort((np.arange(len(scores)), -scores))[:n].tolist()
 
 
 def test_parts_add_up_to_the_score():

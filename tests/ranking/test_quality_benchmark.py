@@ -7,15 +7,17 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import TypeAdapter
 from scipy import sparse
 
 from benchmarks.quality.report import keep_rows, write_reports
 from benchmarks.quality.run import run_table
 from benchmarks.quality.settings import TableSettings, table_settings
 from benchmarks.quality.tables import TABLES, Table
-from recsys_batch.models.sources import SourceData
+from recsys_batch.models.sources import AnySource, SourceData
 
 USERS, ITEMS = 60, 40
+SOURCES = TypeAdapter(dict[str, AnySource])
 SETTINGS = TableSettings.model_validate(
     {
         "about": "Users of two groups.",
@@ -54,6 +56,16 @@ def table() -> Table:
     rows = np.flatnonzero(np.diff(truth.indptr))
     ids = np.arange(USERS) + 1000, np.arange(ITEMS) * 3
     return Table(SourceData(train), truth, *ids, rows)
+
+
+def test_the_whole_is_timed_beside_a_source(table, tmp_path):
+    sources = {"ials": {"kind": "ials", "factors": 4}, "popular": {"kind": "popular"}}
+    stack = SETTINGS.stack.model_copy(update={"sources": SOURCES.validate_python(sources)})
+    settings = SETTINGS.model_copy(update={"stack": stack, "goals": {}, "paced": "ials"})
+    rows = run_table("made", table, settings, data=tmp_path, out=tmp_path, say=lambda _line: None)
+    alone, whole, ratio = [row for row in rows if "seconds" in row.metric]
+    assert ratio.value == pytest.approx(whole.value / alone.value)
+    assert ratio.holds is (ratio.value <= 3)
 
 
 def test_every_table_has_its_configuration():
