@@ -37,7 +37,7 @@ IDS = [f"i{number:02}" for number in range(N_ITEMS)]
 TOMORROW = UNTIL + dt.timedelta(days=1)
 SOURCES = {
     "als": AlsSettings(factors=6, iterations=3),
-    "ials": IalsSettings(factors=6, iterations=3),
+    "ials": IalsSettings(factors=6, iterations=3, item_exponent=0.3),
     "near": NeighbourSettings(neighbours=10, profile_half_life_days=5.0),
     "filter": LinearFilterSettings(signal_exponent=0.3),
     "smooth": LowPassSettings(factors=6),

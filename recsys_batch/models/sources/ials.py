@@ -10,12 +10,14 @@ Recommendation Benchmarks", RecSys 2022 (equations 1 to 5)::
 `implicit` has no such regularisation. The paper's authors solve it by coordinates; here each row is
 solved exactly. In the eigenbasis of the Gram matrix the part that all rows share is diagonal, so
 that a row with n < d interactions costs an n x n system instead of a d x d one (the push-through
-identity ``(D + S'WS)^-1 S'W = D^-1 S' (W^-1 + S D^-1 S')^-1``).
+identity ``(D + S'WS)^-1 S'W = D^-1 S' (W^-1 + S D^-1 S')^-1``). Interactions may be damped by how
+popular their items are, as the filters of `recsys_batch.models.sources.graph` damp them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Literal
@@ -36,6 +38,7 @@ from recsys_batch.models.sources.interface import (
     SourceData,
     SourceSettings,
     fold_factors,
+    spread_rows,
 )
 
 _BATCH_CELLS = 1 << 20  # gathered factors held at once: 4 MB, about a core's cache
@@ -53,18 +56,26 @@ class IalsSettings(SourceSettings):
     frequency_exponent: float = Field(
         1.0, ge=0, le=1, description="The paper's nu: 0 penalises all rows alike, 1 by frequency."
     )
+    item_exponent: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="An interaction weighs its item's interactions ** -this, 1 on average: those "
+        "with popular items count less. 0 in the paper.",
+    )
     iterations: int = Field(12, ge=1, description="Sweeps over users and items.")
     seed: int = Field(1, ge=0, description="Seed of the initial item factors.")
     members: int = Field(
         1, ge=1, description="Models fitted from seeds in a row, whose scores are averaged."
     )
 
-    def fit(self, data: SourceData, *, threads: int = 1) -> FactorScores:
+    def fit(self, data: SourceData, *, threads: int = 1) -> DampedScores:
         """Alternate exact solutions of all users and of all items.
 
         The factors of several members stand side by side: the mean of dot products is one, too.
         """
-        by_user = data.weights.astype(np.float32)
+        damping = self._damping(data.weights)
+        by_user = _damped(data.weights, damping)
         by_item = by_user.T.tocsr()
         with threadpool_limits(limits=threads, user_api="blas"):
             fitted = [
@@ -72,18 +83,30 @@ class IalsSettings(SourceSettings):
                 for member in range(self.members)
             ]
         users = np.hstack([users for users, _ in fitted]) / np.float32(self.members)
-        return FactorScores(users, np.hstack([items for _, items in fitted]))
+        return DampedScores(users, np.hstack([items for _, items in fitted]), damping)
 
-    def refold(self, fitted: FactorScores, data: SourceData, places: Places) -> FactorScores:
-        """Solve all users, given the items' factors, and then items that had none."""
-        weights, known = data.weights.astype(np.float32), fitted.items
+    def refold(self, fitted: DampedScores, data: SourceData, places: Places) -> DampedScores:
+        """Solve all users, given the items' factors, and then items that had none.
+
+        Items are damped as they were; a new one counts as the rarest did.
+        """
+        damping = spread_rows(fitted.damping, places, data.weights.shape[1])
+        damping[damping == 0] = fitted.damping.max(initial=np.float32(1.0))
+        weights, known = _damped(data.weights, damping), fitted.items
         with threadpool_limits(limits=1, user_api="blas"):
             folded = [
                 fold_factors(member, weights, places, partial(self._solve, product=row_products))
                 for member in np.split(known, self.members, axis=1)
             ]
         users = np.hstack([each.users for each in folded]) / np.float32(self.members)
-        return FactorScores(users, np.hstack([each.items for each in folded]))
+        return DampedScores(users, np.hstack([each.items for each in folded]), damping)
+
+    def _damping(self, weights: sparse.csr_matrix) -> Floats:
+        """What an interaction with each item is multiplied by."""
+        counts = np.bincount(weights.indices, minlength=weights.shape[1])
+        damping = np.maximum(counts, 1.0) ** -self.item_exponent
+        mean = damping @ counts / max(1, counts.sum())
+        return np.asarray(damping / (mean or 1.0), dtype=np.float32)
 
     def _fit_member(
         self, by_user: sparse.csr_matrix, by_item: sparse.csr_matrix, seed: int
@@ -125,6 +148,26 @@ class IalsSettings(SourceSettings):
             )
         back = np.ascontiguousarray(basis.T, dtype=np.float32)
         return np.asarray(product(solved, back), dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class DampedScores(FactorScores):
+    """Scores as dot products of factors that damped interactions were solved for.
+
+    Attributes
+    ----------
+    damping
+        float32, items: what an interaction with each was multiplied by, above 0.
+    """
+
+    damping: Floats
+
+
+def _damped(weights: sparse.csr_matrix, damping: Floats) -> sparse.csr_matrix:
+    data = weights.data * damping[weights.indices]
+    return sparse.csr_matrix(
+        (data.astype(np.float32), weights.indices, weights.indptr), shape=weights.shape
+    )
 
 
 def _batches(

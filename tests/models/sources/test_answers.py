@@ -86,6 +86,18 @@ def test_ials_equals_a_dense_least_squares_solution():
         np.testing.assert_allclose(fitted.users[user], expected, rtol=2e-3, atol=1e-5)
 
 
+def test_damped_ials_is_ials_of_interactions_that_weigh_less_where_items_are_popular():
+    weights = random_weights(3)
+    counts = (weights.toarray() > 0).sum(axis=0).astype(float)
+    damping = counts**-0.3 * counts.sum() / (counts**0.7).sum()
+    by_hand = SourceData(sparse.csr_matrix(weights.toarray() * damping, dtype=np.float32))
+    given = {"factors": 6, "iterations": 3, "regularization": 0.05}
+    fitted = IalsSettings(item_exponent=0.3, **given).fit(SourceData(weights))
+    expected = IalsSettings(**given).fit(by_hand)
+    rows = np.arange(weights.shape[0])
+    np.testing.assert_allclose(fitted.scores(rows), expected.scores(rows), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("settings", [IalsSettings, AlsSettings])
 def test_factors_learn_a_checkerboard(settings):
     board = (np.add.outer(np.arange(20), np.arange(20)) % 2 == 0).astype(np.float32)
