@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from recsys_batch.errors import SetupError
@@ -32,6 +32,7 @@ def standalone(
     workers: int,
     memory: str = "1g",
     environment: Mapping[str, str] | None = None,
+    pinned: bool = False,
 ) -> Iterator[str]:
     """Start a master and one-core workers on free ports of loopback, and give the master's address.
 
@@ -45,12 +46,23 @@ def standalone(
         What each worker may give to executors, as Spark writes it.
     environment
         Of the workers, beside this process's: such as another time zone.
+    pinned
+        Whether a worker, and all that it starts, keeps to a processor of its own. Spark's "one
+        core" is one task at a time: its JVM and its Python process run side by side otherwise, on
+        two processors.
 
     Raises
     ------
     SetupError
-        There is no JDK, or a daemon does not start.
+        There is no JDK, a daemon does not start, or there are fewer processors than pinned workers.
     """
+    processors = sorted(os.sched_getaffinity(0)) if pinned else []
+    if pinned and workers > len(processors):
+        raise SetupError(
+            f"{len(processors)} processors for {workers} pinned workers",
+            where="standalone cluster",
+            fix="ask for fewer workers",
+        )
     given = {**os.environ, **_DAEMON, "JAVA_HOME": str(require_java().home)}
     log = folder / "master.log"
     with contextlib.ExitStack() as daemons:
@@ -66,6 +78,7 @@ def standalone(
                 (*options, *places),
                 folder / f"worker-{number}.log",
                 {**given, **(environment or {})},
+                processors[number : number + 1],
             )
             daemons.enter_context(worker)
         _wait(log, _REGISTERED, workers)
@@ -74,9 +87,16 @@ def standalone(
 
 @contextlib.contextmanager
 def _daemon(
-    name: str, options: tuple[str, ...], log: Path, environment: Mapping[str, str]
+    name: str,
+    options: tuple[str, ...],
+    log: Path,
+    environment: Mapping[str, str],
+    processors: Sequence[int] = (),
 ) -> Iterator[None]:
-    """One of Spark's deploy classes in a session of its own, ended with all that it started."""
+    """One of Spark's deploy classes in a session of its own, ended with all that it started.
+
+    It keeps to the processors given, if any are.
+    """
     home = spark_home()
     command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}", *options]
     with log.open("wb") as out:
@@ -87,6 +107,8 @@ def _daemon(
             env={**environment, "SPARK_HOME": str(home)},
             start_new_session=True,
         )
+    if processors:
+        os.sched_setaffinity(process.pid, processors)  # what it starts keeps to them
     try:
         yield
     finally:

@@ -1,10 +1,11 @@
 """The top-N stage on one one-core Spark worker against two.
 
 A stored model of random factors is ranked for all its users and the lists are written to the lake,
-as the stage `recommend` does it, on a standalone cluster of loopback (`benchmarks/standalone.py`).
-Clusters of one and of two workers take turns; each is warmed by one ranking and timed by the
-next ones. Both must leave equal lists. With ``--s3`` the lake's tables lie in a stand-in for S3
-(`benchmarks/objectstore.py`), which takes processor time of its own. Run from the project's root:
+as the stage `recommend` does it, on a standalone cluster of loopback (`benchmarks/standalone.py`),
+each worker with all its processes on one processor. Clusters of one and of two workers take turns;
+each is warmed by one ranking and timed by the next ones. Both must leave equal lists. With ``--s3``
+the lake's tables lie in a stand-in for S3 (`benchmarks/objectstore.py`), which takes processor time
+of its own. Run from the project's root:
 
     python -m benchmarks.speed.workers
     python -m benchmarks.speed.workers --s3
@@ -143,7 +144,7 @@ def turn(
     home = folder / "lake"
     home.mkdir(parents=True)
     settle(home, tables and f"{tables}/{folder.name}")
-    with standalone(folder, workers=workers, memory="2g") as master:
+    with standalone(folder, workers=workers, memory="2g", pinned=True) as master:
         conf = {"spark.executor.memory": "1g"}
         settings = SparkSettings(master=master, driver_memory="1g", conf=conf)
         spark = make_session(settings, app="workers")
@@ -246,9 +247,10 @@ def main() -> None:
     where = "to Delta in S3 (moto, on the same machine)" if given.s3 else "to Delta"
     about = (
         f"{given.users:,} users x {given.items:,} items x {given.dims} dimensions and popularity, "
-        f"N = {given.n}, seen items excluded, lists with reasons written {where}; workers of one "
-        f"core on a machine of {os.cpu_count()}, which master and driver share. Load of the "
-        f"machine (1, 5, 15 minutes) before: {before}; after: {_load()}."
+        f"N = {given.n}, seen items excluded, lists with reasons written {where}; each worker "
+        f"with its processes on one processor of its own, on a machine of {os.cpu_count()}, which "
+        f"master and driver share. Load of the machine (1, 5, 15 minutes) before: {before}; after: "
+        f"{_load()}."
     )
     text = write_report(
         "workers-s3" if given.s3 else "workers",
