@@ -59,7 +59,7 @@ def lambdarank(
 def _parameters(settings: RerankerSettings) -> dict[str, object]:
     return {
         "objective": "lambdarank",
-        "lambdarank_truncation_level": settings.k + 10,
+        "lambdarank_truncation_level": settings.truncation or settings.k + 10,
         "num_leaves": settings.leaves,
         "learning_rate": settings.learning_rate,
         "min_data_in_leaf": settings.min_leaf,

@@ -34,6 +34,11 @@ class RerankerSettings(BaseModel):
 
     depth: int = Field(150, ge=2, description="Best candidates by the blend that are re-ranked.")
     k: int = Field(20, ge=1, description="Depth of the NDCG that is raised.")
+    truncation: int | None = Field(
+        None,
+        ge=1,
+        description="Places whose order LambdaRank weighs, from the first; null: 10 more than k.",
+    )
     trees: int = Field(200, ge=1, description="Boosting rounds.")
     leaves: int = Field(31, ge=2, description="Leaves of a tree.")
     learning_rate: float = Field(0.05, gt=0, le=1, description="Shrinkage of a tree.")

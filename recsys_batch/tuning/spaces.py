@@ -107,6 +107,7 @@ def spaces(log: Log) -> dict[str, Space]:
             {
                 "unobserved": (0.1, 0.3, 0.03),
                 "regularization": (0.03, 0.01, 0.1),
+                "item_exponent": (0.0, 0.3),
                 "frequency_exponent": (1.0, 0.5),
                 "factors": (32, 16, 64),
             },
