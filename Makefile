@@ -48,7 +48,7 @@ check: $(STAMP)  ## Lint, format, types and the direction of imports
 bench-quality: $(STAMP)  ## Public tables and logs of different nature, beside others: an hour or more
 	@$(ACTIVE) $(BIN)/python -m benchmarks.quality.run $(ARGS)
 
-bench-speed: $(STAMP)  ## Kernel, MLlib beside ours, a million users, growth, a long history, ingest, edge: an hour
+bench-speed: $(STAMP)  ## Kernel, MLlib, a million users, growth, whole days, a long history, ingest, edge: over an hour
 	@$(ACTIVE) $(BIN)/python -m benchmarks.speed.run $(ARGS)
 
 doctor:  ## Say what this machine lacks, and the fix

@@ -196,6 +196,14 @@ def figures_of(fed: Fed, whole: Fed) -> list[Figure]:
     return figures
 
 
+def real_days() -> list[Path]:
+    """The files of the real log, a day each, ascending; ends the command where there are none."""
+    files = sorted(SOURCE.glob("*.csv"))
+    if not files:
+        sys.exit(f"real data are absent: no files in {SOURCE}")
+    return files
+
+
 def main() -> None:
     """Feed, compare and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -204,7 +212,7 @@ def main() -> None:
     parser.add_argument("--orders", nargs="+", choices=orders, default=orders)
     parser.add_argument("--minutes", type=float, default=math.inf, help="the longest of a feed")
     given = parser.parse_args()
-    files = sorted(SOURCE.glob("*.csv"))[: given.files]
+    files = real_days()[: given.files]
     command = shlex.join(["python", "-m", "benchmarks.daily.feed", *sys.argv[1:]])
     spark = lasting_session()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from benchmarks.daily.feed import SEED, SOURCE, Fed, feed, lasting_session
+from benchmarks.daily.feed import SEED, Fed, feed, lasting_session, real_days
 from benchmarks.report import Figure, write_report
 
 TIMES = 30
@@ -63,7 +63,7 @@ def compare(spark: SparkSession, files: Sequence[Path], *, times: int, single: i
 
 def main() -> None:
     """Compare and write the report."""
-    files = sorted(SOURCE.glob("*.csv"))
+    files = real_days()
     spark = lasting_session()
     page = write_report(
         "history",

@@ -21,6 +21,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "million": ("benchmarks.speed.million",),
     "growth": ("benchmarks.speed.growth",),
     "workers": ("benchmarks.speed.workers",),
+    "daily": ("benchmarks.daily.run",),
     "history": ("benchmarks.daily.history",),
     "ingest": ("benchmarks.speed.ingest",),
     "edge": ("benchmarks.speed.edge",),
