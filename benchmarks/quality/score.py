@@ -14,7 +14,7 @@ from recsys_batch.evaluation import accuracy
 from recsys_batch.evaluation.lists import blocks
 from recsys_batch.models.sources import FittedSource
 from recsys_batch.ranking.best import best_items
-from recsys_batch.ranking.candidates import gather
+from recsys_batch.ranking.candidates import Gatherer
 from recsys_batch.ranking.ceiling import recall_ceilings
 from recsys_batch.ranking.stack import Stack
 from recsys_batch.ranking.validation import best_places, wanted
@@ -71,12 +71,11 @@ def candidate_recalls(
     """Mean recall by source and depth, and of the merged candidates in the blend's order."""
     rng = np.random.default_rng(0)
     rows = np.sort(rng.choice(table.rows, min(users, len(table.rows)), replace=False))
+    gatherer = Gatherer(stack.sources, per_source=max(depths))
     found: dict[tuple[str, int], list[npt.NDArray[np.float64]]] = {}
     for first in range(0, len(rows), BLOCK_USERS):
         own = rows[first : first + BLOCK_USERS]
-        candidates = gather(
-            stack.sources, own, per_source=max(depths), exclude=table.data.weights[own]
-        )
+        candidates = gatherer.candidates(own, exclude=table.data.weights[own])
         targets = wanted(candidates.items, sparse.csr_matrix(table.test[own]))
         order = stack.blend.scores(candidates)
         for depth in depths:

@@ -8,6 +8,7 @@ all.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from scipy import sparse
 
 from recsys_batch.models.sources import AnySource, FittedSource, SourceData
 from recsys_batch.ranking.blend import Blend, BlendSettings, FittedBlend, fit_blend
-from recsys_batch.ranking.candidates import Candidates, gather, pooled
+from recsys_batch.ranking.candidates import Candidates, Gatherer, pooled
 from recsys_batch.ranking.cuts import Given, Say, fit_sources, validate_cut
 from recsys_batch.ranking.examples import Lesson
 from recsys_batch.ranking.features import History, make_history
@@ -76,6 +77,10 @@ class Stack:
         """The blend that orders the candidates, or that the trees begin from."""
         return self.fitted_blend.blend
 
+    @cached_property
+    def _gatherer(self) -> Gatherer:
+        return Gatherer(self.sources, per_source=self.per_source)
+
     def score(
         self,
         rows: npt.NDArray[np.integer],
@@ -92,7 +97,7 @@ class Stack:
         given
             The items to score, ascending in each row, instead of the sources' own.
         """
-        found = gather(self.sources, rows, per_source=self.per_source, exclude=exclude, given=given)
+        found = self._gatherer.candidates(rows, exclude=exclude, given=given)
         if self.reranker is None:
             return found, self.blend.scores(found)
         return found, self.reranker.scores(found, rows, self.history)
