@@ -134,5 +134,8 @@ def write_batches(folder: Path, rows: pa.RecordBatchReader) -> None:
         if not has_version(folder):
             DeltaTable.create(str(folder), rows.schema, configuration=no_keys_in_the_log)
         write_deltalake(str(folder), rows, mode="overwrite", schema_mode="overwrite")
-    except (DeltaError, OSError) as error:
-        raise unwritable(folder, error) from error
+    except Exception as error:
+        # Where there is one processor, deltalake tells of a broken stream by a bare Exception.
+        if isinstance(error, DeltaError | OSError) or type(error) is Exception:
+            raise unwritable(folder, error) from error
+        raise
