@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.quality.report import Row
 from benchmarks.quality.settings import TableSettings
 from benchmarks.quality.tables import Table
+from benchmarks.speed.kernel import seconds
 from recsys_batch.models.sources import FactorSource
+from recsys_batch.ranking.cuts import fit_sources
 from recsys_batch.ranking.features import make_history
 from recsys_batch.ranking.stack import Stack
 from recsys_batch.topn import top_n
@@ -39,11 +39,11 @@ def pace_rows(
         top_n(fitted.users[rows], fitted.items, n=n, exclude=exclude, threads=1)
 
     def whole() -> None:
-        fitted = {name: each.fit(data) for name, each in settings.stack.sources.items()}
+        fitted = fit_sources(data, settings.stack.sources, threads=1, say=lambda _line: None)
         again = replace(stack, sources=fitted, history=make_history(data.weights))
         again.rank(rows, n=n, exclude=exclude)
 
-    one, all_ = _seconds(alone), _seconds(whole)
+    one, all_ = seconds(alone), seconds(whole)
     what = f"fitted, and lists of {n} for {len(rows):,} users"
     return [
         Row(name, f"{source} alone", f"seconds, {what}", one),
@@ -57,9 +57,3 @@ def pace_rows(
             all_ <= GOAL * one,
         ),
     ]
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start

@@ -7,17 +7,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import TypeAdapter
 from scipy import sparse
 
 from benchmarks.quality.report import keep_rows, write_reports
 from benchmarks.quality.run import run_table
 from benchmarks.quality.settings import TableSettings, table_settings
 from benchmarks.quality.tables import TABLES, Table
-from recsys_batch.models.sources import AnySource, SourceData
+from recsys_batch.models.sources import IalsSettings, PopularSettings, SourceData
 
 USERS, ITEMS = 60, 40
-SOURCES = TypeAdapter(dict[str, AnySource])
 SETTINGS = TableSettings.model_validate(
     {
         "about": "Users of two groups.",
@@ -59,8 +57,8 @@ def table() -> Table:
 
 
 def test_the_whole_is_timed_beside_a_source(table, tmp_path):
-    sources = {"ials": {"kind": "ials", "factors": 4}, "popular": {"kind": "popular"}}
-    stack = SETTINGS.stack.model_copy(update={"sources": SOURCES.validate_python(sources)})
+    sources = {"ials": IalsSettings(factors=4), "popular": PopularSettings()}
+    stack = SETTINGS.stack.model_copy(update={"sources": sources})
     settings = SETTINGS.model_copy(update={"stack": stack, "goals": {}, "paced": "ials"})
     rows = run_table("made", table, settings, data=tmp_path, out=tmp_path, say=lambda _line: None)
     alone, whole, ratio = [row for row in rows if "seconds" in row.metric]

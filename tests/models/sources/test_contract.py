@@ -16,7 +16,7 @@ USERS, ITEMS, NO_HISTORY = 60, 40, 7
 SOURCES = {
     "als": {"kind": "als", "factors": 8, "iterations": 4},
     "ials": {"kind": "ials", "factors": 8, "iterations": 4},
-    "damped ials": {"kind": "ials", "factors": 8, "iterations": 4, "item_exponent": 0.3},
+    "damped ials": {"kind": "ials", "factors": 8, "iterations": 4, "item_exponent": 0.1},
     "linear filter": {"kind": "linear_filter", "signal_exponent": 0.3},
     "low pass": {"kind": "low_pass", "factors": 8},
     "cosine": {"kind": "neighbours", "neighbours": 10, "shrinkage": 2.0},
