@@ -8,7 +8,7 @@ from recsys_batch import columns as c
 from recsys_batch.edge.entries import store_entries
 from recsys_batch.edge.retention import collect
 from recsys_batch.edge.rollback import promote
-from recsys_batch.edge.store import build_store, store_folder
+from recsys_batch.edge.store import ensure_store, store_folder
 from recsys_batch.errors import PublicationError
 from recsys_batch.job import Job, actor, main
 from recsys_batch.models.champion import name_champion
@@ -29,7 +29,7 @@ def run(job: Job) -> None:
     users = lake.read("topn_user", publication_id=publication_id).orderBy(c.USER_KEY).persist()
     segments = lake.read("topn_segment", publication_id=publication_id).coalesce(1)
     job.progress("building the edge store", 0, 3)
-    build_store(
+    ensure_store(
         store_folder(job.home, publication_id),
         store_entries(users, segments, publication_id=publication_id, as_of=manifest["as_of"]),
         publication_id=publication_id,

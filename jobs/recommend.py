@@ -10,7 +10,6 @@ from recsys_batch.contracts.suites import topn_suite
 from recsys_batch.contracts.verdicts import require
 from recsys_batch.job import Job, main
 from recsys_batch.lake.digests import frame_digest
-from recsys_batch.lake.tables import TABLES
 from recsys_batch.lists import made_lists, store_changes
 from recsys_batch.publish.manifest import require_same_lists, sealed_manifest
 from recsys_batch.ranking.lists import available_items, segment_lists
@@ -30,10 +29,9 @@ def run(job: Job) -> None:
         job.say(f"rules {job.policy.version}: {line}")
     sealed = sealed_manifest(job.home, run_id)
     lists, found = made_lists(job, opened, ranker, sealed=sealed is not None)
-    lists = lists.withColumn(c.PUBLICATION_ID, F.lit(run_id))
-    segments = lake.spark.createDataFrame(
-        [(run_id, *each) for each in segment_lists(ranker, Reasons(model))],
-        TABLES["topn_segment"].ddl,
+    segments = lake.spark.createDataFrame(segment_lists(ranker, Reasons(model)))
+    lists, segments = (
+        each.withColumn(c.PUBLICATION_ID, F.lit(run_id)) for each in (lists, segments)
     )
     if sealed is not None:
         require_same_lists(sealed, users=frame_digest(lists)[0], segments=frame_digest(segments)[0])

@@ -148,7 +148,7 @@ def _session(
         with opened(
             **options,
             overrides=sets,
-            stages={each.name for each in steps},
+            stages=tuple(dict.fromkeys(each.name for each in steps)),
             say=lambda line: bar.console.print(line, highlight=False, markup=False, soft_wrap=True),
             progress=lambda what, done, all_: bar.update(
                 task, description=what + (f" ({done}/{all_})" if all_ else "")

@@ -9,17 +9,19 @@ import getpass
 import os
 import sys
 import traceback
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsys_batch.config import Settings, load_settings
 from recsys_batch.contracts.engine import great_expectations
 from recsys_batch.errors import TRACEBACK, ConfigError, LandingError, RecsysError
 from recsys_batch.features.history import day_end
 from recsys_batch.features.inputs import Inputs
+from recsys_batch.imports import importing
 from recsys_batch.ingest.days import inputs_digest
 from recsys_batch.ingest.landing import landing_place, require_folder
 from recsys_batch.ingest.objects import S3Folder
@@ -33,16 +35,18 @@ from recsys_batch.lake.runs import Run, make_run, open_run
 from recsys_batch.lake.s3 import DISCOVERY, S3Place
 from recsys_batch.lake.session import make_session
 from recsys_batch.lake.store import Lake, write_lock
-from recsys_batch.models.engines import AlsEngine
 from recsys_batch.models.registry import mlflow_client
 from recsys_batch.ranking.policy import Policy, load_policy
 from recsys_batch.ranking.stored import run_folder
 from recsys_batch.setup.jars import require_s3_jars
 
+if TYPE_CHECKING:
+    from recsys_batch.models.engines import AlsEngine
+
 # What takes seconds to import, and the stages that use it.
 _SLOW_IMPORTS: tuple[tuple[Callable[[], object], frozenset[str]], ...] = (
-    (mlflow_client, frozenset({"tune", "train", "evaluate", "export"})),
     (great_expectations, frozenset({"validate", "features", "recommend"})),
+    (mlflow_client, frozenset({"tune", "train", "evaluate", "export"})),
 )
 
 
@@ -124,6 +128,8 @@ class Job:
 
     def als_engine(self, run_id: str) -> AlsEngine:
         """What fits a run's sources of kind `als`, as the settings have it."""
+        from recsys_batch.models.engines import AlsEngine
+
         return AlsEngine(
             self.settings.model,
             self.lake.spark,
@@ -179,7 +185,7 @@ def opened(
     lake: str,
     overrides: dict[str, Any] | None = None,
     horizon: int | None = None,
-    stages: Collection[str] = (),
+    stages: Sequence[str] = (),
     say: Callable[[str], None],
     progress: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
 ) -> Iterator[Job]:
@@ -188,7 +194,7 @@ def opened(
     Parameters
     ----------
     stages
-        Names of those that will be run: what they import is imported while the JVM starts.
+        Names of those that will be run, in order: what they import is imported aside.
 
     Raises
     ------
@@ -203,12 +209,13 @@ def opened(
         require_folder(place)
     home = lake_folder(lake) / settings.dataset.name
     address = settings.lake.tables and f"{settings.lake.tables.rstrip('/')}/{home.name}"
-    with write_lock(home), log_file(home):
+    import pyspark.sql  # noqa: F401  # else two threads would import it at once
+
+    with write_lock(home), log_file(home), importing(imports(stages)):
         far = isinstance(settle(home, address), S3Place)
         if far:
             require_s3_jars()
-        with importing(stages):
-            spark = make_session(settings.spark, more=DISCOVERY if far else None)
+        spark = make_session(settings.spark, more=DISCOVERY if far else None)
         yield Job(
             settings=settings,
             lake=Lake(spark, home),
@@ -222,19 +229,10 @@ def opened(
         )
 
 
-@contextlib.contextmanager
-def importing(stages: Collection[str]) -> Iterator[None]:
-    """Import what stages use beside what is done meanwhile, and end when both are done.
-
-    What cannot be imported is passed over: the stage that needs it will say so.
-    """
-    import pyspark.sql  # noqa: F401  # else two threads would import it at once
-
-    with ThreadPoolExecutor(1) as pool:
-        for slow, users in _SLOW_IMPORTS:
-            if not users.isdisjoint(stages):
-                pool.submit(slow)
-        yield
+def imports(stages: Sequence[str]) -> list[Callable[[], object]]:
+    """What imports the stages behind the first, and the libraries that any of them uses."""
+    libraries = [slow for slow, users in _SLOW_IMPORTS if not users.isdisjoint(stages)]
+    return [*(partial(import_module, f"jobs.{each}") for each in stages[1:]), *libraries]
 
 
 @contextlib.contextmanager

@@ -10,9 +10,13 @@ import pytest
 
 PROGRAM = """
 import sys
-from recsys_batch.job import importing
-with importing({sys.argv[1]}):
-    pass
+from threading import enumerate as threads
+from recsys_batch.imports import importing
+from recsys_batch.job import imports
+with importing(imports([sys.argv[1]])):
+    for each in threads():
+        if each.name == "imports":
+            each.join()
 print(*(name in sys.modules for name in sys.argv[2:]))
 """
 LIBRARIES = ("mlflow.tracking", "great_expectations")

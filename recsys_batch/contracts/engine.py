@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from recsys_batch.errors import SetupError
+from recsys_batch.imports import IMPORTING
 
 if TYPE_CHECKING:
     from recsys_batch.contracts.checks import Frame, Suite
@@ -87,8 +88,9 @@ def great_expectations() -> Any:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     try:
-        import great_expectations as gx
-        import great_expectations.expectations
+        with IMPORTING:
+            import great_expectations as gx
+            import great_expectations.expectations
     except (
         ImportError,
         SystemExit,

@@ -91,6 +91,29 @@ def store_folder(home: Path, publication_id: str) -> Path:
     return home / "edge" / check_publication_id(publication_id)
 
 
+def ensure_store(
+    folder: Path,
+    entries: Iterable[tuple[str, bytes]],
+    *,
+    publication_id: str,
+    details: Mapping[str, Any],
+) -> dict[str, Any]:
+    """`build_store`, unless an intact store of the same details is there; then read no entries.
+
+    Parameters
+    ----------
+    details
+        They must tell the content of one store from that of another, as digests of its lists do.
+    """
+    try:
+        present = verify_store(folder)
+    except EdgeError:
+        present = {}
+    if present.get("details") == details:
+        return present
+    return build_store(folder, entries, publication_id=publication_id, details=details)
+
+
 def build_store(
     folder: Path,
     entries: Iterable[tuple[str, bytes]],

@@ -8,6 +8,7 @@ is one matrix product and memory does not grow with the number of resamples.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -137,13 +138,25 @@ def _resample(columns: Floats, *, resamples: int, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     out = np.empty((resamples, values.shape[1]))
     step = max(1, _WEIGHTS // n)
+    if resamples <= step:
+        return np.asarray(_weights_at_once(n, resamples, seed) @ values)
     for start in range(0, resamples, step):
         rows = range(start, min(start + step, resamples))
-        weights = np.empty((len(rows), n))
-        for weight in weights:
-            weight[:] = np.bincount(rng.integers(0, n, size=n), minlength=n)
-        out[start : rows.stop] = weights @ values
+        out[start : rows.stop] = _weights(rng, n, len(rows)) @ values
     return out
+
+
+@lru_cache(maxsize=4)
+def _weights_at_once(n: int, resamples: int, seed: int) -> Floats:
+    """Those of all resamples, which every metric of the same users is summed with."""
+    return _weights(np.random.default_rng(seed), n, resamples)
+
+
+def _weights(rng: np.random.Generator, n: int, resamples: int) -> Floats:
+    """How often each of n users is in each of some resamples: resamples x n."""
+    drawn = rng.integers(0, n, size=(resamples, n))
+    drawn += np.arange(resamples)[:, None] * n
+    return np.bincount(drawn.ravel(), minlength=resamples * n).astype(float).reshape(resamples, n)
 
 
 def _interval(value: float, drawn: Floats, *, confidence: float) -> Interval:

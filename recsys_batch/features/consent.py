@@ -7,13 +7,16 @@ day with a later horizon may not.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import Purpose
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+_ACTED, _PURPOSES = "acted", "purposes"
 
 
 def refusals(consents: DataFrame, *, horizon: int) -> DataFrame:
@@ -32,16 +35,45 @@ def refusals(consents: DataFrame, *, horizon: int) -> DataFrame:
     """
     from pyspark.sql import functions as F
 
+    refused = _heard(consents, horizon=horizon).where(~F.col(c.GRANTED))
+    return refused.select(c.USER_KEY, c.PURPOSE).distinct()
+
+
+def refusals_of_actors(
+    consents: DataFrame, *, until: dt.datetime, horizon: int
+) -> tuple[DataFrame, str]:
+    """`refusals`, and the name of a column that says whether the user is known to have an event.
+
+    That is known where an event before `until` stated something itself; of the others only the
+    events can tell.
+    """
+    from pyspark.sql import functions as F
+
+    stated = (F.col(c.SOURCE) == "events") & (F.col(c.STATED_AT) < F.lit(until))
+    heard = _heard(consents, F.bool_or(stated).alias(_ACTED), horizon=horizon)
+    refused = F.when(~F.col(c.GRANTED), F.col(c.PURPOSE))
+    by_user = heard.groupBy(c.USER_KEY).agg(
+        F.collect_set(refused).alias(_PURPOSES),
+        F.coalesce(F.bool_or(_ACTED), F.lit(False)).alias(_ACTED),
+    )
+    return by_user.select(c.USER_KEY, F.explode(_PURPOSES).alias(c.PURPOSE), _ACTED), _ACTED
+
+
+def _heard(consents: DataFrame, *more: Column, horizon: int) -> DataFrame:
+    """Each source's latest statement of a user and purpose, and more aggregates of all of them.
+
+    Rows of a user lie together, so that nothing is shuffled once more.
+    """
+    from pyspark.sql import functions as F
+
     undated = F.when(F.col(c.STATED_AT).isNull(), F.col(c.BATCH_SEQ))
     order = F.struct(
         F.coalesce(F.col(c.STATED_AT), F.timestamp_seconds(F.lit(0))), undated, ~F.col(c.GRANTED)
     )
-    latest = (
-        consents.where(F.col(c.BATCH_SEQ) <= horizon)
-        .groupBy(c.USER_KEY, c.PURPOSE, c.SOURCE)
-        .agg(F.max_by(c.GRANTED, order).alias(c.GRANTED))
+    known = consents.where(F.col(c.BATCH_SEQ) <= horizon).repartition(c.USER_KEY)
+    return known.groupBy(c.USER_KEY, c.PURPOSE, c.SOURCE).agg(
+        F.max_by(c.GRANTED, order).alias(c.GRANTED), *more
     )
-    return latest.where(~F.col(c.GRANTED)).select(c.USER_KEY, c.PURPOSE).distinct()
 
 
 def permitted(events: DataFrame, refused: DataFrame, purpose: Purpose) -> DataFrame:

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
-from recsys_batch.features.consent import refusals
+from recsys_batch.features.consent import refusals, refusals_of_actors
 from recsys_batch.features.history import known_rows, visible_events
-from recsys_batch.lake.digests import digest_of, frame_digest
+from recsys_batch.lake.digests import FIRST, ROWS, SECOND, digest_of, row_sums
 from recsys_batch.lake.store import Lake
 
 if TYPE_CHECKING:
@@ -58,15 +58,11 @@ class Inputs:
         """
         from pyspark.sql import functions as F
 
-        if self.refused.isEmpty():  # then nobody's events are looked through
-            return digest_of(self.refused.columns, [])[0]
-        in_events = self.lake.read("consents").where(
-            (F.col(c.SOURCE) == "events")
-            & (F.col(c.STATED_AT) < F.lit(self.until))
-            & (F.col(c.BATCH_SEQ) <= self.horizon)
-        )
-        there = self.refused.join(in_events, c.USER_KEY, how="left_semi")
-        others = self.refused.join(in_events, c.USER_KEY, how="left_anti")
-        if not others.isEmpty():
-            there = there.union(others.join(self.events, c.USER_KEY, how="left_semi"))
-        return frame_digest(there)[0]
+        consents, names = self.lake.read("consents"), (c.USER_KEY, c.PURPOSE)
+        refused, acted = refusals_of_actors(consents, until=self.until, horizon=self.horizon)
+        sums = row_sums(names)
+        found = {row[acted]: row for row in refused.groupBy(acted).agg(*sums).collect()}
+        if found.pop(False, None) is not None:
+            others = refused.where(~F.col(acted)).join(self.events, c.USER_KEY, how="left_semi")
+            found[False] = others.agg(*sums).collect()[0]
+        return digest_of(names, [(row[ROWS], row[FIRST], row[SECOND]) for row in found.values()])[0]

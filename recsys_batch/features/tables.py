@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
@@ -89,7 +90,6 @@ def feature_tables(
     held = events.where(F.col(c.EVENT_DATE) >= F.lit(cutoff.date())).persist()
     everything = past_and_whole(past, fold(held, clock))
     state = consented(everything, refused)
-    require_history(state, day=day, settings=settings)
     fit_ends = part_ends(fit_day or day, settings)
     parts = (
         Part("full", until, fit_until=fit_ends["full"]),
@@ -113,34 +113,37 @@ def feature_tables(
 
     weights, relevant = settings.dataset.weights, settings.evaluation.relevant_types
     window = settings.features.window_days
-    tables = {
-        "interactions": interactions(
-            state,
-            parts,
-            decay=clock.interest,
-            weights=weights,
-            seen_types=settings.recommend.seen_types,
-            recent=None if window is None else recent(window),
-        ),
-        "users": users(
-            listed(state),
-            profile_versions(profiles),
-            parts,
-            acts=sorted(kind for kind, weight in weights.items() if weight > 0),
-            sequence_length=settings.features.sequence_length,
-        ),
-        "popularity": popularity(state, parts, decay=clock.popularity, weights=weights),
-        "items": items(
-            everything,
-            {"full": merged_facts(facts, fold_facts(held)), "train": facts},
-            item_versions(catalogue),
-            parts,
-            blocked=settings.recommend.block_items,
-        ),
-        "holdout": holdout(
-            listed(consented(held, refused)), since=cutoff, until=until, relevant_types=relevant
-        ),
-    }
+    with ThreadPoolExecutor(1) as aside:  # what Spark does meanwhile is used by all tables
+        made = aside.submit(require_history, state, day=day, settings=settings)
+        tables = {
+            "interactions": interactions(
+                state,
+                parts,
+                decay=clock.interest,
+                weights=weights,
+                seen_types=settings.recommend.seen_types,
+                recent=None if window is None else recent(window),
+            ),
+            "users": users(
+                listed(state),
+                profile_versions(profiles),
+                parts,
+                acts=sorted(kind for kind, weight in weights.items() if weight > 0),
+                sequence_length=settings.features.sequence_length,
+            ),
+            "popularity": popularity(state, parts, decay=clock.popularity, weights=weights),
+            "items": items(
+                everything,
+                {"full": merged_facts(facts, fold_facts(held)), "train": facts},
+                item_versions(catalogue),
+                parts,
+                blocked=settings.recommend.block_items,
+            ),
+            "holdout": holdout(
+                listed(consented(held, refused)), since=cutoff, until=until, relevant_types=relevant
+            ),
+        }
+        made.result()
     return {name: frame.withColumn(c.RUN_ID, F.lit(run_id)) for name, frame in tables.items()}
 
 

@@ -72,8 +72,16 @@ def make_session(
 
 
 def java_options(settings: SparkSettings) -> str:
-    """Options of the driver's JVM; a script under spark-submit must be given them."""
-    return f"-Dlog4j2.configurationFile={_LOG4J.as_uri()} {executor_java_options(settings)}"
+    """Options of the driver's JVM; a script under spark-submit must be given them.
+
+    The heap begins at half of what it may become, and Spark's classes have room: what a JVM
+    collects while it grows to that takes a second of a day's run. Memory is taken as it is used.
+    """
+    from recsys_batch.setup.machine import parse_memory
+
+    heap = f"-Xms{parse_memory(settings.driver_memory) // 2} -XX:MetaspaceSize=256m"
+    logged = f"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"
+    return f"{logged} {heap} {executor_java_options(settings)}"
 
 
 def executor_java_options(settings: SparkSettings) -> str:

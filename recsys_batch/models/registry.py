@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from recsys_batch.errors import ConfigError, RecsysError, SetupError
+from recsys_batch.imports import IMPORTING
 from recsys_batch.models.serving import FactorTables
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def mlflow_client() -> type[MlflowClient]:
         os.environ.setdefault(name, value)
     # What SQL raised is logged with its traceback; the error raised says it better.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    from mlflow.tracking import MlflowClient
-
+    with IMPORTING:
+        from mlflow.tracking import MlflowClient
     return MlflowClient
 
 

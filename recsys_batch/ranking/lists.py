@@ -36,9 +36,7 @@ def user_lists(ranker: Ranker, rows: npt.NDArray[np.integer], reasons: Reasons) 
     )
 
 
-def segment_lists(
-    ranker: Ranker, reasons: Reasons
-) -> list[tuple[str, str | None, list[dict[str, object]]]]:
+def segment_lists(ranker: Ranker, reasons: Reasons) -> pa.Table:
     """The list of everybody, of each region and of each cohort: level, segment, items.
 
     There are none of cohorts where what serves newcomers does not tell these apart: a copy of the
@@ -51,10 +49,13 @@ def segment_lists(
         *(("region", each, known.stranger(each)) for each in known.region_names),
         *(("cohort", each, known.stranger(None, each)) for each in cohorts),
     ]
-    lists = _items(ranker, np.array([row for *_, row in segments]), reasons).to_pylist()
-    return [
-        (level, segment, items) for (level, segment, _), items in zip(segments, lists, strict=True)
+    levels, names, rows = zip(*segments, strict=True)
+    columns = [
+        pa.array(levels, pa.string()),
+        pa.array(names, pa.string()),
+        _items(ranker, np.array(rows), reasons),
     ]
+    return pa.Table.from_arrays(columns, [c.LEVEL, c.SEGMENT, c.ITEMS])
 
 
 def available_items(ranker: Ranker) -> pa.Table:

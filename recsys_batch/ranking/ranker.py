@@ -19,14 +19,8 @@ from recsys_batch.ranking.calibration import probabilities
 from recsys_batch.ranking.candidates import Candidates, Gatherer
 from recsys_batch.ranking.features import History, make_history
 from recsys_batch.ranking.model import RankingModel
-from recsys_batch.ranking.policy import (
-    EXPLORATION,
-    PIN,
-    ItemFacts,
-    Policy,
-    UserFacts,
-    compile_policy,
-)
+from recsys_batch.ranking.policy import EXPLORATION, PIN, ItemFacts, Policy, UserFacts
+from recsys_batch.ranking.policy.compile import compile_policy
 from recsys_batch.ranking.reranker import read_trees
 
 Floats: TypeAlias = npt.NDArray[np.float32]

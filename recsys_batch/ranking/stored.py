@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from recsys_batch.models.mllib import UNFINISHED
-
 _KEPT = 3  # runs; an older one's lists are there, and training it again gives the same file
 
 
@@ -27,6 +25,8 @@ def keep(home: Path, run_id: str) -> None:
 
 def keep_latest(home: Path) -> None:
     """Remove the models of all runs but those trained last, and what the last one's fits left."""
+    from recsys_batch.models.mllib import UNFINISHED
+
     runs = sorted((home / "fitted").iterdir(), key=lambda each: each.stat().st_mtime_ns)
     for old in runs[:-_KEPT]:
         shutil.rmtree(old)

@@ -117,7 +117,7 @@ def test_the_day_of_every_kind_of_run(described: dict[str, Any]) -> None:
 def test_the_command_of_the_defaults(described: dict[str, Any]) -> None:
     assert described["commands"]["defaults"] == [
         *(str(BIN / "spark-submit"), "--master", "local[3]", "--driver-memory", "5g"),
-        *("--driver-java-options", java_options(SparkSettings())),
+        *("--driver-java-options", java_options(SparkSettings(driver_memory="5g"))),
         *(str(PROJECT / "jobs/ingest.py"), "--dataset", "sample", "--date", "2026-01-30"),
     ]
 

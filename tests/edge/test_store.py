@@ -14,7 +14,7 @@ from recsys_batch.edge.bodies import encode_body, slice_body
 from recsys_batch.edge.manifest import DATA, MANIFEST, verify_store
 from recsys_batch.edge.retention import collect, kept_publications
 from recsys_batch.edge.rollback import promote
-from recsys_batch.edge.store import EdgeStore, build_store, store_folder
+from recsys_batch.edge.store import EdgeStore, build_store, ensure_store, store_folder
 from recsys_batch.errors import EdgeError, PublicationError
 
 from .samples import AT, build, child, entries, flip_bit, items
@@ -66,6 +66,29 @@ def test_building_again_changes_nothing(tmp_path):
     assert build(tmp_path, "p1") == first
     assert path.stat().st_ino == before.st_ino
     assert [each.name for each in (tmp_path / "edge").iterdir()] == ["p1"]
+
+
+def test_entries_are_read_only_where_no_intact_store_of_the_same_details_is_there(tmp_path):
+    folder = store_folder(tmp_path, "p")
+    read = []
+
+    def told(value: bytes):
+        read.append(value)
+        yield "a", value
+
+    def ensured(value: bytes, digest: str):
+        details = {"digests": {"topn_user": digest}}
+        return ensure_store(folder, told(value), publication_id="p", details=details)
+
+    made = ensured(b"x", "1")
+    assert ensured(b"x", "1") == made
+    assert read == [b"x"]
+    with pytest.raises(EdgeError, match="the publication exists with content"):
+        ensured(b"y", "2")
+    flip_bit(folder / DATA, 40_000)
+    assert ensured(b"x", "1") == made
+    assert read == [b"x", b"y", b"x"]
+    assert verify_store(folder) == made
 
 
 def test_other_content_under_the_same_id_is_refused_with_both_digests(tmp_path):

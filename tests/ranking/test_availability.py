@@ -75,7 +75,7 @@ def test_lists_of_a_day_hold_what_is_on_offer_then(spark, until: dt.datetime) ->
         }
         assert lists == {"buyer": DAYS[until], "new": DAYS[until]}
         segments = {
-            segment: {each["item_id"] for each in held}
-            for _, segment, held in segment_lists(under, reasons)
+            row["segment"]: {each["item_id"] for each in row["items"]}
+            for row in segment_lists(under, reasons).to_pylist()
         }
         assert segments == {None: DAYS[until], "north": DAYS[until]}

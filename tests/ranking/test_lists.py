@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -88,8 +89,13 @@ def test_lists_carry_probabilities_where_scores_are_calibrated(shop):
                 assert each["probability"] is None
 
 
+def told_of_segments(of: Ranker) -> list[tuple[str, str | None, list[dict[str, Any]]]]:
+    found = segment_lists(of, Reasons(of.model)).to_pylist()
+    return [(row["level"], row["segment"], row["items"]) for row in found]
+
+
 def test_the_list_of_all_and_of_each_region_are_those_of_strangers(shop):
-    found = segment_lists(ranker(shop.model, 2), Reasons(shop.model))
+    found = told_of_segments(ranker(shop.model, 2))
     assert [(level, segment) for level, segment, _ in found] == [
         ("global", None),
         ("region", "north"),
@@ -114,7 +120,7 @@ def test_cohorts_have_lists_where_what_serves_newcomers_tells_them_apart(shop):
     )
     near, peers = {"near": RegionalSettings()}, {"peers": CohortSettings(prior=1.0)}
     told = model(known, recipe(near | peers, newcomers="peers"))
-    found = segment_lists(ranker(told, 2), Reasons(told))
+    found = told_of_segments(ranker(told, 2))
     assert [(level, segment) for level, segment, _ in found] == [
         ("global", None),
         ("region", "north"),
@@ -131,13 +137,13 @@ def test_cohorts_have_lists_where_what_serves_newcomers_tells_them_apart(shop):
     assert {each["reason"] for each in found[4][2]} == {"popular with new"}
     # Elsewhere they would be copies of the list of all, in the way of the regions'.
     blind = model(known, recipe(near | peers, newcomers="near"))
-    without = segment_lists(ranker(blind, 2), Reasons(blind))
+    without = told_of_segments(ranker(blind, 2))
     assert [(level, segment) for level, segment, _ in without] == [
         ("global", None),
         ("region", "north"),
         ("region", "süd"),
     ]
-    assert {level for level, *_ in segment_lists(shop, Reasons(shop.model))} == {
+    assert {level for level, *_ in told_of_segments(shop)} == {
         "global",
         "region",
     }  # of nobody is a cohort known

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 from ranking.cases import ranker, recipe, trained
 from recsys_batch.errors import LakeError
-from recsys_batch.models.sources import RegionalSettings, RepeatSettings
+from recsys_batch.models.sources import ContentSettings, RegionalSettings, RepeatSettings
 from recsys_batch.ranking.model import RankingModel, fit_model, load_model
 
 
@@ -57,6 +59,22 @@ def test_a_model_mapped_into_memory_ranks_like_the_fitted_one(fitted, tmp_path):
     fitted.save(path)
     assert (path.read_bytes(), path.stat().st_size) == (before, size)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+def test_opening_a_model_imports_no_library_that_only_fits(fitted, tmp_path):
+    """Every worker opens it, and would import scikit-learn for longer than it ranks."""
+    path = tmp_path / "r1-full.model"
+    made_by = recipe({"near": RegionalSettings(), "texts": ContentSettings()})
+    fit_model(fitted.trained_on, made_by).save(path)
+    program = (
+        "import sys; from pathlib import Path; from recsys_batch.ranking.model import load_model;"
+        "model = load_model(Path(sys.argv[1])); print(*model.sources);"
+        "print(*{name.partition('.')[0] for name in sys.modules} & {'sklearn', 'pandas'})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["als", "popular", "near", "texts"]
 
 
 @pytest.mark.parametrize("content", ["missing", "empty", "another file", "cut off"])

@@ -78,7 +78,8 @@ def test_lists_fit_the_tables_they_are_written_to(spark, shop, tmp_path):
     kinds = {field.name: field.dataType for field in ranked.schema}
     users = spark.createDataFrame([], TABLES["topn_user"].ddl).schema
     assert {name: users[name].dataType for name in kinds} == kinds
-    segments = [("r", *each) for each in segment_lists(ranker(shop, 4), Reasons(shop))]
-    frame = spark.createDataFrame(segments, TABLES["topn_segment"].ddl)
+    frame = spark.createDataFrame(segment_lists(ranker(shop, 4), Reasons(shop)))
+    of_segments = spark.createDataFrame([], TABLES["topn_segment"].ddl).schema
+    assert all(of_segments[field.name].dataType == field.dataType for field in frame.schema)
     assert [row["segment"] for row in frame.collect()] == [None, "north", "süd"]
     assert {len(row["items"]) for row in frame.collect()} == {4}

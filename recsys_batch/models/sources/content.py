@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -30,21 +32,13 @@ class ContentSettings(ProfiledSettings):
 
     def fit(self, data: SourceData, *, threads: int = 1) -> Content:  # noqa: ARG002
         """Weigh the terms of the items' texts, and add them up by user."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
         if data.texts is None:
             raise InputDataError(
                 "items have no texts",
                 where="source content",
                 fix="map title, category or description, or leave the source out",
             )
-        vectorizer = TfidfVectorizer(
-            max_features=self.max_terms,
-            min_df=self.min_items,
-            token_pattern=r"(?u)\b\w+\b",  # noqa: S106  (a pattern of words, not a secret)
-            sublinear_tf=True,
-            dtype=np.float32,
-        )
+        vectorizer = _vectorizer(max_features=self.max_terms, min_df=self.min_items)
         try:
             items = sparse.csr_matrix(vectorizer.fit_transform(data.texts))
         except ValueError as error:  # scikit-learn's "empty vocabulary"
@@ -53,31 +47,55 @@ class ContentSettings(ProfiledSettings):
                 where="source content",
                 fix="map title, category or description, or leave the source out",
             ) from error
-        return self._of_users(data, items, vectorizer)
+        names = tuple(vectorizer.get_feature_names_out().tolist())
+        return self._of_users(data, items, Terms(names, vectorizer.idf_))
 
     def refold(self, fitted: Content, data: SourceData, places: Places) -> Content:  # noqa: ARG002
         """Keep the terms and what each weighs; items that are new are told by their texts, too."""
         assert data.texts is not None
-        items = sparse.csr_matrix(fitted.vectorizer.transform(data.texts))
-        return self._of_users(data, items, fitted.vectorizer)
+        return self._of_users(data, fitted.terms.vectors(data.texts), fitted.terms)
 
-    def _of_users(
-        self, data: SourceData, items: sparse.csr_matrix, vectorizer: TfidfVectorizer
-    ) -> Content:
+    def _of_users(self, data: SourceData, items: sparse.csr_matrix, terms: Terms) -> Content:
         users = sparse.csr_matrix(data.profile(self.profile_half_life_days) @ items)
         lengths = np.sqrt(np.asarray(users.multiply(users).sum(axis=1)).ravel())
         lengths[lengths == 0] = 1.0
         users = sparse.csr_matrix(sparse.diags_array(1.0 / lengths) @ users, dtype=np.float32)
-        return Content(users, items.T.tocsr(), vectorizer)
+        return Content(users, items.T.tocsr(), terms)
+
+
+@dataclass(frozen=True, eq=False)
+class Terms:
+    """The terms of a fit's texts, and what each weighs.
+
+    A stored model holds these and no vectorizer: reading it imports scikit-learn nowhere.
+    """
+
+    names: tuple[str, ...]
+    weights: Floats
+
+    def vectors(self, texts: Sequence[str]) -> sparse.csr_matrix:
+        """The vectors of texts, texts x terms."""
+        vectorizer = _vectorizer(vocabulary=self.names)
+        vectorizer.idf_ = self.weights
+        return sparse.csr_matrix(vectorizer.transform(texts))
+
+
+def _vectorizer(**options: Any) -> TfidfVectorizer:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        token_pattern=r"(?u)\b\w+\b",  # noqa: S106  (a pattern of words, not a secret)
+        sublinear_tf=True,
+        dtype=np.float32,
+        **options,
+    )
 
 
 class Content:
     """Scores by the cosine of a user's and an item's texts."""
 
-    def __init__(
-        self, users: sparse.csr_matrix, items: sparse.csr_matrix, vectorizer: TfidfVectorizer
-    ) -> None:
-        self._users, self._items, self.vectorizer = users, items, vectorizer
+    def __init__(self, users: sparse.csr_matrix, items: sparse.csr_matrix, terms: Terms) -> None:
+        self._users, self._items, self.terms = users, items, terms
 
     def scores(self, rows: Rows) -> Floats:
         """Score all items for some users."""

@@ -1,9 +1,9 @@
 """Rules as versioned configuration: what may be shown, and how the best of it is arranged.
 
-Functions on arrays, users in blocks; docs/policy.md explains every rule.
+Functions on arrays, users in blocks; docs/policy.md explains every rule. What compiles rules is not
+imported here, as numba takes a while: `recsys_batch.ranking.policy.compile`.
 """
 
-from recsys_batch.ranking.policy.compile import CompiledPolicy, compile_policy
 from recsys_batch.ranking.policy.facts import (
     EXPLORATION,
     FILL,
@@ -26,10 +26,8 @@ __all__ = [
     "RELEVANCE",
     "WHY",
     "Arranged",
-    "CompiledPolicy",
     "ItemFacts",
     "Policy",
     "UserFacts",
-    "compile_policy",
     "load_policy",
 ]

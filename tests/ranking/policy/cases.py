@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 from scipy import sparse
 
-from recsys_batch.ranking.policy import Arranged, ItemFacts, Policy, UserFacts, compile_policy
+from recsys_batch.ranking.policy import Arranged, ItemFacts, Policy, UserFacts
+from recsys_batch.ranking.policy.compile import compile_policy
 
 DAY = dt.date(2026, 1, 30)
 CATEGORIES = ("books", "films", "wine")

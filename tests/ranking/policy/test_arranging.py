@@ -8,7 +8,8 @@ from scipy import sparse
 
 from ranking.policy.cases import DAY, arranged, item_facts, policy, some_users
 from recsys_batch.errors import ContractError
-from recsys_batch.ranking.policy import FILL, FLOOR, PIN, RELEVANCE, compile_policy
+from recsys_batch.ranking.policy import FILL, FLOOR, PIN, RELEVANCE
+from recsys_batch.ranking.policy.compile import compile_policy
 
 NAN = float("nan")
 UP, DOWN = np.float32(np.inf), np.float32(-np.inf)

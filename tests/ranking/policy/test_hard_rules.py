@@ -10,7 +10,8 @@ from scipy import sparse
 
 from ranking.policy.cases import DAY, arranged, item_facts, policy, some_users
 from recsys_batch.errors import ContractError
-from recsys_batch.ranking.policy import FILL, PIN, RELEVANCE, ItemFacts, compile_policy
+from recsys_batch.ranking.policy import FILL, PIN, RELEVANCE, ItemFacts
+from recsys_batch.ranking.policy.compile import compile_policy
 
 NAN = float("nan")
 

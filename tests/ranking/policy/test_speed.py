@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ranking.policy.cases import DAY, item_facts, policy, some_users
-from recsys_batch.ranking.policy import Policy, compile_policy
+from recsys_batch.ranking.policy import Policy
+from recsys_batch.ranking.policy.compile import compile_policy
 from recsys_batch.ranking.policy.walk import walk
 
 USERS, WIDTH, ITEMS, N = 256, 400, 20_000, 100
