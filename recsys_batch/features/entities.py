@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
+_AT = "at"
+_ACTION = (c.ITEM_ID, c.EVENT_TYPE, _AT)
 _MICROSECOND = dt.timedelta(microseconds=1)  # Spark's times are whole ones
 # Ages from which laws and shops show things. Rules need no more, so that is all that they are told.
 AGES = (0, 3, 6, 12, 13, 14, 15, 16, 17, 18, 21)
@@ -56,11 +58,11 @@ def users(
     """
     from pyspark.sql import functions as F
 
-    told = (c.EVENTS, c.FIRST_TIME, c.LAST_TIME, c.ACTIONS)
+    told = (c.EVENTS, c.FIRST_TIME, c.LAST_TIME)
 
     def of(part: Part) -> DataFrame:
         last = part.of(c.LAST_TIME)
-        act = F.struct(last.alias("at"), c.ITEM_ID, c.EVENT_TYPE, c.REGION)
+        act = F.struct(last.alias(_AT), c.ITEM_ID, c.EVENT_TYPE, c.REGION)
         acted = F.collect_list(F.when(F.col(c.EVENT_TYPE).isin(*acts), act))
         latest = F.slice(F.sort_array(acted, asc=False), 1, sequence_length)
         named = F.when(F.col(c.REGION).isNotNull(), F.struct(last, c.REGION))
@@ -72,11 +74,11 @@ def users(
                 F.sum(part.of(c.EVENTS)).alias(c.EVENTS),
                 F.min(part.of(c.FIRST_TIME)).alias(c.FIRST_TIME),
                 F.max(last).alias(c.LAST_TIME),
-                F.transform(
-                    latest, lambda each: F.struct(each[c.ITEM_ID], each[c.EVENT_TYPE], each["at"])
-                ).alias(c.ACTIONS),
+                latest.alias(c.ACTIONS),
             )
         )
+        # In the order of the table; a function of each action would be interpreted.
+        actions = F.arrays_zip(*(F.col(f"{c.ACTIONS}.{name}") for name in _ACTION))
         profile = held_before(profiles, part.until).select(
             *(c.USER_KEY, c.REGION, c.COHORT), _least_age(part).alias(c.LEAST_AGE)
         )
@@ -84,6 +86,7 @@ def users(
             *(F.lit(part.name).alias(c.PART), c.USER_KEY),
             F.coalesce("event_region", c.REGION).alias(c.REGION),
             *(c.COHORT, c.LEAST_AGE, *told),
+            actions.alias(c.ACTIONS),
         )
 
     # Gathering the lists of all parts in one pass takes longer than a pass for each.

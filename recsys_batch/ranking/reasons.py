@@ -69,6 +69,7 @@ class Reasons:
         # Plain arrays: a number is read from a mapped one at many times the cost.
         history, acts = np.asarray(weights.indices[own]), np.asarray(self._trained_on.acts[own])
         causes, before = self._causes(items, history)
+        popular = {int(source): self._popular(user, int(source)) for source in set(sources)}
         found = []
         for item, cause, again, source in zip(
             items, causes, before, sources[: len(items)], strict=True
@@ -78,7 +79,7 @@ class Reasons:
             elif again:
                 found.append(f"because you {self._verbs[acts[cause]]} it before")
             elif int(source) in self._impersonal or not len(history):
-                found.append(self._popular(user, int(source)))
+                found.append(popular[int(source)])
             elif self._modelled[item] and self._modelled[history[cause]]:
                 title = self._trained_on.titles[history[cause]]
                 found.append(f"because you {self._verbs[acts[cause]]} {title}")
