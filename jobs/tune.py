@@ -23,8 +23,9 @@ def run(job: Job) -> Recipe:
     """Store the run's recipe: an earlier one of the same log, settings and code, or a new one."""
     opened, settings = job.open_run(), job.settings
     if stored := read_rows(job.home, "recipes", run_id=opened.run_id):
-        job.say(f"recipe {stored[0]['recipe_id']}, chosen for this very run, holds")
-        return Recipe.model_validate_json(stored[0]["recipe"])
+        row = stored[0]
+        job.say(f"recipe {row['recipe_id']}, chosen by the log up to {row['until']}, holds")
+        return Recipe.model_validate_json(row["recipe"])
     cutoff = part_ends(job.day, settings)["train"]
     first = first_day(job.home, horizon=opened.horizon)
     until, changed = searched_until(job.lake, settings, first, cutoff, horizon=opened.horizon)
