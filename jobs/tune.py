@@ -18,24 +18,24 @@ from recsys_batch.tuning.collect import read_log
 from recsys_batch.tuning.drift import searched_until
 from recsys_batch.tuning.recipes import choose_recipe, fitted_on
 
+_HOLDS = "recipe {}, chosen by the log up to {}, holds"
+
 
 def run(job: Job) -> Recipe:
     """Store the run's recipe: an earlier one of the same log, settings and code, or a new one."""
     opened, settings = job.open_run(), job.settings
     if stored := read_rows(job.home, "recipes", run_id=opened.run_id):
-        row = stored[0]
-        job.say(f"recipe {row['recipe_id']}, chosen by the log up to {row['until']}, holds")
-        return Recipe.model_validate_json(row["recipe"])
+        job.say(_HOLDS.format(stored[0]["recipe_id"], stored[0]["until"]))
+        return Recipe.model_validate_json(stored[0]["recipe"])
     cutoff = part_ends(job.day, settings)["train"]
     first = first_day(job.home, horizon=opened.horizon)
     until, changed = searched_until(job.lake, settings, first, cutoff, horizon=opened.horizon)
     seen, last = Inputs.before(job.lake, until, horizon=opened.horizon), until - dt.timedelta(1)
     log, _ = inputs_digest(job.home, last_day=last, horizon=opened.horizon, heeded=seen.heeded())
     recipe_id = content_digest(log, opened.config_digest, opened.code_version)[:16]
-    known = read_rows(job.home, "recipes", recipe_id=recipe_id)
-    if known:
+    if known := read_rows(job.home, "recipes", recipe_id=recipe_id):
         row = {**known[0], c.RUN_ID: opened.run_id}
-        job.say(f"recipe {recipe_id}, chosen by the log up to {until}, holds")
+        job.say(_HOLDS.format(recipe_id, until))
     else:
         journal = job.home / "tuning" / f"{recipe_id}.jsonl"
         job.progress("searching the log", 0, 0)

@@ -2,7 +2,8 @@
 
 Users are drawn with replacement (Efron and Tibshirani 1993, chapter 13: percentile intervals).
 Resamples are multinomial weights, a few rows of them at a time, so that a resample of all metrics
-is one matrix product and memory does not grow with the number of resamples.
+is one matrix product and memory does not grow with the number of resamples. Where all of them are
+few rows, they are drawn once for all metrics of the same users.
 """
 
 from __future__ import annotations
@@ -135,11 +136,11 @@ def _resample(columns: Floats, *, resamples: int, seed: int) -> Floats:
     """Sum `columns` over each resample of their rows: resamples x columns."""
     n = len(columns)
     values = np.ascontiguousarray(columns, dtype=np.float64)
-    rng = np.random.default_rng(seed)
-    out = np.empty((resamples, values.shape[1]))
     step = max(1, _WEIGHTS // n)
     if resamples <= step:
         return np.asarray(_weights_at_once(n, resamples, seed) @ values)
+    rng = np.random.default_rng(seed)
+    out = np.empty((resamples, values.shape[1]))
     for start in range(0, resamples, step):
         rows = range(start, min(start + step, resamples))
         out[start : rows.stop] = _weights(rng, n, len(rows)) @ values

@@ -16,7 +16,8 @@ from recsys_batch.config import Purpose
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-_ACTED, _PURPOSES = "acted", "purposes"
+ACTED = "acted"  # an event stated something of the user
+_PURPOSES = "purposes"
 
 
 def refusals(consents: DataFrame, *, horizon: int) -> DataFrame:
@@ -39,24 +40,21 @@ def refusals(consents: DataFrame, *, horizon: int) -> DataFrame:
     return refused.select(c.USER_KEY, c.PURPOSE).distinct()
 
 
-def refusals_of_actors(
-    consents: DataFrame, *, until: dt.datetime, horizon: int
-) -> tuple[DataFrame, str]:
-    """`refusals`, and the name of a column that says whether the user is known to have an event.
+def refusals_and_acts(consents: DataFrame, *, until: dt.datetime, horizon: int) -> DataFrame:
+    """`refusals`, and as `ACTED` whether the user is known to have an event before `until`.
 
-    That is known where an event before `until` stated something itself; of the others only the
-    events can tell.
+    That is known where an event stated something itself; of the others only the events can tell.
     """
     from pyspark.sql import functions as F
 
     stated = (F.col(c.SOURCE) == "events") & (F.col(c.STATED_AT) < F.lit(until))
-    heard = _heard(consents, F.bool_or(stated).alias(_ACTED), horizon=horizon)
+    heard = _heard(consents, F.bool_or(stated).alias(ACTED), horizon=horizon)
     refused = F.when(~F.col(c.GRANTED), F.col(c.PURPOSE))
     by_user = heard.groupBy(c.USER_KEY).agg(
         F.collect_set(refused).alias(_PURPOSES),
-        F.coalesce(F.bool_or(_ACTED), F.lit(False)).alias(_ACTED),
+        F.coalesce(F.bool_or(ACTED), F.lit(False)).alias(ACTED),
     )
-    return by_user.select(c.USER_KEY, F.explode(_PURPOSES).alias(c.PURPOSE), _ACTED), _ACTED
+    return by_user.select(c.USER_KEY, F.explode(_PURPOSES).alias(c.PURPOSE), ACTED)
 
 
 def _heard(consents: DataFrame, *more: Column, horizon: int) -> DataFrame:

@@ -8,9 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
-from recsys_batch.features.consent import refusals, refusals_of_actors
+from recsys_batch.features.consent import ACTED, refusals, refusals_and_acts
 from recsys_batch.features.history import known_rows, visible_events
-from recsys_batch.lake.digests import FIRST, ROWS, SECOND, digest_of, row_sums
+from recsys_batch.lake.digests import digest_of, row_sums
 from recsys_batch.lake.store import Lake
 
 if TYPE_CHECKING:
@@ -59,10 +59,11 @@ class Inputs:
         from pyspark.sql import functions as F
 
         consents, names = self.lake.read("consents"), (c.USER_KEY, c.PURPOSE)
-        refused, acted = refusals_of_actors(consents, until=self.until, horizon=self.horizon)
+        refused = refusals_and_acts(consents, until=self.until, horizon=self.horizon)
         sums = row_sums(names)
-        found = {row[acted]: row for row in refused.groupBy(acted).agg(*sums).collect()}
-        if found.pop(False, None) is not None:
-            others = refused.where(~F.col(acted)).join(self.events, c.USER_KEY, how="left_semi")
-            found[False] = others.agg(*sums).collect()[0]
-        return digest_of(names, [(row[ROWS], row[FIRST], row[SECOND]) for row in found.values()])[0]
+        found = refused.groupBy(ACTED).agg(*sums).collect()
+        there = [row for row in found if row[ACTED]]
+        if len(there) < len(found):
+            others = refused.where(~F.col(ACTED)).join(self.events, c.USER_KEY, how="left_semi")
+            there += others.agg(*sums).collect()
+        return digest_of(names, there)[0]

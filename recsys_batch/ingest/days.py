@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from recsys_batch import columns as c
 from recsys_batch.errors import InputDataError
 from recsys_batch.ingest.pseudonyms import content_digest
-from recsys_batch.lake.digests import FIRST, ROWS, SECOND, digest_of, row_sums
+from recsys_batch.lake.digests import digest_of, row_sums
 from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.lake.runs import Run
 from recsys_batch.lake.store import Lake
@@ -79,7 +79,7 @@ def inputs_digest(home: Path, *, last_day: dt.date, horizon: int, heeded: str) -
     for table in ("events", "catalogue", "profiles"):
         seen = _visible(known, table, last_day=last_day, horizon=horizon)
         content = tuple(name for name in TABLES[table].names if name != c.BATCH_SEQ)
-        found[table] = digest_of(content, [(row[ROWS], row[FIRST], row[SECOND]) for row in seen])
+        found[table] = digest_of(content, seen)
     digest = content_digest(*(each for each, _ in found.values()), heeded)
     return digest, found["events"][1]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column, DataFrame, Row
 
 ROWS, FIRST, SECOND = "rows", "first", "second"
 
@@ -22,8 +22,7 @@ def frame_digest(frame: DataFrame) -> tuple[str, int]:
     so that a value which moves into an empty column beside it would not show. A guard against
     accidents, not against an attacker.
     """
-    row = frame.agg(*row_sums(frame.columns)).collect()[0]
-    return digest_of(frame.columns, [(row[ROWS], row[FIRST], row[SECOND])])
+    return digest_of(frame.columns, frame.agg(*row_sums(frame.columns)).collect())
 
 
 def row_sums(names: Sequence[str]) -> tuple[Column, ...]:
@@ -43,13 +42,12 @@ def row_sums(names: Sequence[str]) -> tuple[Column, ...]:
     )
 
 
-def digest_of(
-    names: Iterable[str], parts: Iterable[tuple[int, str | None, str | None]]
-) -> tuple[str, int]:
+def digest_of(names: Iterable[str], parts: Iterable[Mapping[str, Any] | Row]) -> tuple[str, int]:
     """The digest of rows whose `row_sums` are known in parts, and how many they are."""
     rows, first, second = 0, 0, 0
-    for count, one, other in parts:
-        rows, first, second = rows + count, first + int(one or 0), second + int(other or 0)
+    for part in parts:
+        rows += part[ROWS]
+        first, second = first + int(part[FIRST] or 0), second + int(part[SECOND] or 0)
     text = f"{sorted(names)}:{rows}:{first}:{second}"
     return hashlib.sha256(text.encode()).hexdigest(), rows
 
