@@ -6,6 +6,7 @@ function stands in, not of the files whose functions it calls. Without a writabl
 each process compiles anew, which takes some seconds.
 """
 
+# mypy: allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
 import hashlib
@@ -16,10 +17,19 @@ from typing import Any, TypeVar
 
 import llvmlite.binding as llvm  # type: ignore[import-untyped]
 import numba
+import numba.extending
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.typing.templates import Signature
+from numba.np.arrayobj import make_array
 from numpy.typing import DTypeLike
 
+LINE = 16  # floats a cache line
+_READ, _KEEP, _DATA = 0, 3, 1
 _settings: Any = numba.config
+intrinsic: Any = numba.extending.intrinsic
 F = TypeVar("F", bound=Callable[..., object])
 # Sums may be taken in any order and products fused; what is not a number stays so.
 ANY_ORDER = frozenset({"reassoc", "contract", "nsz"})
@@ -48,13 +58,25 @@ def cache_folder(sources: Path, name: str) -> str | None:
     return str(folder) if os.access(folder, os.W_OK) else None
 
 
-def compile_into(function: F, folder: str | None, *, fastmath: frozenset[str] = frozenset()) -> F:
+def compile_into(
+    function: F,
+    folder: str | None,
+    *,
+    fastmath: frozenset[str] = frozenset(),
+    allocates: bool = True,
+) -> F:
     """Compile `function` on its first call and keep its machine code in `folder`, if there is one.
 
-    It runs without the interpreter lock.
+    It runs without the interpreter lock. One that allocates no memory, nor calls what does, need
+    not count references to arrays, which locks memory whenever one is passed on.
     """
+    unlisted: dict[str, Any] = {"_nrt": allocates}  # numba's stubs know no such option
     compile_lazily: Any = numba.njit(
-        nogil=True, error_model="numpy", cache=folder is not None, fastmath=set(fastmath)
+        nogil=True,
+        error_model="numpy",
+        cache=folder is not None,
+        fastmath=set(fastmath),
+        **unlisted,
     )
     before = _settings.CACHE_DIR
     _settings.CACHE_DIR = folder or before
@@ -66,7 +88,11 @@ def compile_into(function: F, folder: str | None, *, fastmath: frozenset[str] = 
 
 
 def compiler(
-    sources: Path, name: str, *, fastmath: frozenset[str] = frozenset()
+    sources: Path,
+    name: str,
+    *,
+    fastmath: frozenset[str] = frozenset(),
+    allocates: bool = True,
 ) -> Callable[[F], F]:
     """Make the decorator that compiles the functions of one room.
 
@@ -79,9 +105,11 @@ def compiler(
     fastmath
         LLVM's flags of inexact arithmetic, such as `ANY_ORDER`: none for loops whose results are
         the same bits on every processor.
+    allocates
+        Whether any of them allocates memory.
     """
     folder = cache_folder(sources, name)
-    return lambda function: compile_into(function, folder, fastmath=fastmath)
+    return lambda function: compile_into(function, folder, fastmath=fastmath, allocates=allocates)
 
 
 def fixed(array: Any, dtype: DTypeLike | None = None) -> Any:
@@ -94,3 +122,19 @@ def fixed(array: Any, dtype: DTypeLike | None = None) -> Any:
     view = np.ascontiguousarray(array, dtype=dtype).view(np.ndarray)
     view.flags.writeable = False
     return view
+
+
+@intrinsic
+def prefetch(_context: Any, matrix: Any, place: Any) -> tuple[Signature, Any]:  # noqa: ARG001
+    """Ask for the cache line of the element `place` of a matrix, counted row by row."""
+
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = make_array(signature.args[0])(context, builder, args[0]).data
+        number, address = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [address, number, number, number])
+        ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8")
+        line = builder.bitcast(builder.gep(start, [args[1]]), address)
+        builder.call(ask, [line, *(number(each) for each in (_READ, _KEEP, _DATA))])
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.int64), emit

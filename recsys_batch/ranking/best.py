@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys_batch.compilation import fixed
-from recsys_batch.topn.jit import compiled
-from recsys_batch.topn.select import nth_largest
+from recsys_batch.compilation import compiler, fixed
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int32]
 
+_compiled = compiler(Path(__file__).parent, "best")
 _ROOM = 4  # times n: items held before the threshold is raised
 
 
@@ -62,7 +62,7 @@ def best_items(
     return np.take_along_axis(items, order, axis=1)
 
 
-@compiled
+@_compiled
 def _take_best(scores, ends, barred, may, items, values):
     """Write each user's best, ascending by row; what is left of a list stays as it is."""
     n = items.shape[1]
@@ -91,14 +91,14 @@ def _take_best(scores, ends, barred, may, items, values):
         values[user, :count] = held[:count]
 
 
-@compiled
+@_compiled
 def _keep_best(rows, held, spare, count, n):
     """Keep the n best, the first of equal ones, in their order; return n and the last's score.
 
     An item that comes later needs more than that score: equal ones before it have the place.
     """
     spare[:count] = held[:count]
-    edge = nth_largest(spare, count, n)
+    edge = _nth_largest(spare, count, n)
     above = 0
     for i in range(count):
         above += held[i] > edge
@@ -114,3 +114,28 @@ def _keep_best(rows, held, spare, count, n):
         rows[kept], held[kept] = rows[i], held[i]
         kept += 1
     return kept, edge
+
+
+@_compiled
+def _nth_largest(values, count, n):
+    """Return the `n`-th largest of ``values[:count]``, reordering them (Hoare's quickselect)."""
+    low, high, k = 0, count - 1, n - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            high = j
+        elif k >= i:
+            low = i
+        else:
+            break
+    return values[k]

@@ -9,7 +9,8 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core.typing.templates import Signature
 
-from recsys_batch.topn.vector import data, intrinsic, load_vector
+from recsys_batch.compilation import intrinsic
+from recsys_batch.topn.vector import data, load_vector
 
 _I32, _I64, _F32, _F64 = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
 _LANES = 8

@@ -49,11 +49,12 @@ def _pack_users(
 def _scratch(users: int, capacity: int, items: Items) -> Scratch:
     values = np.zeros(capacity, dtype=np.float32)
     return Scratch(
-        np.zeros((users, capacity), dtype=np.int32),
+        np.zeros((users, capacity), dtype=np.uint32),
         np.zeros((users, capacity), dtype=np.float32),
         np.zeros(users, dtype=np.int64),
         np.zeros(users, dtype=np.int64),
         np.zeros(users, dtype=np.bool_),
+        np.zeros(users + GROUP, dtype=np.int64),
         np.zeros(users + GROUP, dtype=np.int64),
         np.zeros(GROUP, dtype=np.int64),
         np.zeros((GROUP, WIDTH), dtype=np.float32),
@@ -61,6 +62,7 @@ def _scratch(users: int, capacity: int, items: Items) -> Scratch:
         np.zeros(len(items.positions), dtype=np.uint8),
         values,
         values.view(np.uint32),
+        np.zeros(capacity, dtype=np.uint64),
         np.zeros(capacity, dtype=np.uint64),
         np.zeros(1, dtype=np.int64),
     )

@@ -20,5 +20,5 @@ _CACHE_FOLDER = cache_folder(Path(__file__).parent, "topn")
 
 
 def compiled(function: F) -> F:
-    """Compile a function of the top-N kernel."""
-    return compile_into(function, _CACHE_FOLDER)
+    """Compile a function of the top-N kernel, which works in memory that it is given."""
+    return compile_into(function, _CACHE_FOLDER, allocates=False)

@@ -63,10 +63,8 @@ def keep_permitted(user, first, items, exclude, allow, scratch):
                 permitted = (
                     allowed[first + user, row] if allowed_by_matrix else flags & ALLOWED != 0
                 )
-            if permitted:
-                candidates[kept] = candidates[i]
-                bounds[kept] = bounds[i]
-                kept += 1
+            candidates[kept], bounds[kept] = candidates[i], bounds[i]
+            kept += permitted
         mark(exclude, first + user, np.uint8(0), scratch.marks)
         mark(allow, first + user, np.uint8(0), scratch.marks)
         scratch.counts[user] = kept

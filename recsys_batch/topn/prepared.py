@@ -70,7 +70,7 @@ class PreparedItems:
         return -(-len(self.rows) // WIDTH), self._wide.shape[1] // dims_a_step
 
     def _packed(self, packed: NDArray[np.uint8] | NDArray[np.float32]) -> Items:
-        order = self.rows[np.argsort(-self.norms[self.rows], kind="stable")]
+        order = self.rows[np.argsort(-self.norms[self.rows], kind="stable")].astype(np.uint32)
         positions = np.full(len(self.factors), -1, dtype=np.int32)
         positions[order] = np.arange(len(order), dtype=np.int32)
         largest = float(self.norms[order[0]]) if len(order) else 0.0

@@ -124,10 +124,13 @@ def scan(block, items, exclude, allow, scratch, n, out_rows, out_scores):
             waiting += 1
     guess_thresholds(waiting, block, items, exclude, allow, scratch, n)
     while waiting > 0:
-        users = scratch.active[:waiting].copy()
+        count = waiting
+        for i in range(count):
+            scratch.waiting[i] = scratch.active[i]
         _sweep(waiting, block, items, exclude, allow, scratch, n)
         waiting = 0
-        for user in users:
+        for i in range(count):
+            user = scratch.waiting[i]
             if not _finish(user, block, items, exclude, allow, scratch, n, out_rows, out_scores):
                 block.stats[user, 2] = OPEN
                 scratch.active[waiting] = user

@@ -1,4 +1,7 @@
-"""What the compiled functions work on: packed items, a packed block of users, working memory."""
+"""What the compiled functions work on: packed items, a packed block of users, working memory.
+
+Positions and rows are unsigned: of a number that might be negative each look-up asks whether it is.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ class Items(NamedTuple):
     factors: NDArray[np.float32]  # rows x dimensions, a multiple of 8 wide
     packed: NDArray[np.uint8] | NDArray[np.float32]
     stats: NDArray[np.float32]  # tiles x (scale, norm, residual) x WIDTH
-    rows: NDArray[np.int32]  # row of each position
+    rows: NDArray[np.uint32]  # row of each position
     positions: NDArray[np.int32]  # position of each row, -1 where the row is closed to all
     unit: float
 
@@ -34,12 +37,13 @@ class Block(NamedTuple):
 class Scratch(NamedTuple):
     """One thread's working memory."""
 
-    candidates: NDArray[np.int32]  # users x capacity: positions
+    candidates: NDArray[np.uint32]  # users x capacity: positions
     bounds: NDArray[np.float32]  # users x capacity
     counts: NDArray[np.int64]
     checked: NDArray[np.int64]  # how many candidates are known to be permitted
     proven: NDArray[np.bool_]  # whether n permitted items are known to reach the threshold
     active: NDArray[np.int64]
+    waiting: NDArray[np.int64]  # the users that a sweep began with
     passed: NDArray[np.int64]
     tile_bounds: NDArray[np.float32]
     sample: NDArray[np.float32]  # sampled tiles x GROUP x WIDTH
@@ -47,4 +51,5 @@ class Scratch(NamedTuple):
     values: NDArray[np.float32]
     bits: NDArray[np.uint32]  # the same memory as `values`
     keys: NDArray[np.uint64]
+    spare: NDArray[np.uint64]  # as long as `keys`
     work: NDArray[np.int64]  # one number: how many pairs were scored exactly

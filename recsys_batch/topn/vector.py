@@ -10,15 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba.extending
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core.typing.templates import Signature
 from numba.np.arrayobj import make_array
 
+from recsys_batch.compilation import intrinsic
 from recsys_batch.topn.jit import GROUP, LANES, VECTORS, WIDTH
 
-intrinsic: Any = numba.extending.intrinsic
 _I32, _I64, _F32, _F64 = ir.IntType(32), ir.IntType(64), ir.FloatType(), ir.DoubleType()
 _INTS, _FLOATS = ir.VectorType(_I32, LANES), ir.VectorType(_F32, LANES)
 _BITS = ir.IntType(LANES)

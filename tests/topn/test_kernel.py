@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from scipy import sparse
 
 from recsys_batch.errors import ConfigError, InputDataError
-from recsys_batch.topn import PreparedItems, engine, guess, jit, kernel, reference, top_n
+from recsys_batch.topn import PreparedItems, engine, guess, jit, kernel, reference, select, top_n
 from recsys_batch.topn.scan import scan
 
 
@@ -268,6 +268,24 @@ def test_more_lists_than_a_block_and_lists_longer_than_the_items() -> None:
         expected = reference.top_n(users, items, n=n, exclude=exclude)
         assert_array_equal(rows, expected[0])
         assert scores.tobytes() == expected[1].tobytes()
+
+
+@pytest.mark.parametrize("n", [257, 700, 1100])
+def test_lists_longer_than_the_keys_that_are_sorted_at_once(n: int) -> None:
+    users, items, exclude = large_problem(13, users=30)
+    rows, scores = top_n(users, items, n=n, exclude=exclude)
+    expected = reference.top_n(users, items, n=n, exclude=exclude)
+    assert_array_equal(rows, expected[0])
+    assert scores.tobytes() == expected[1].tobytes()
+
+
+@given(st.sets(st.integers(0, 2**64 - 1), max_size=1500))
+@settings(max_examples=50, deadline=None)
+def test_any_number_of_keys_is_sorted(numbers: set[int]) -> None:
+    keys = np.array(list(numbers), dtype=np.uint64)
+    expected = np.sort(keys)
+    select._sort(keys, np.zeros_like(keys))
+    assert_array_equal(keys, expected)
 
 
 def test_prepared_items_serve_every_block_alike() -> None:

@@ -15,11 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from recsys_batch.compilation import LINE, prefetch
 from recsys_batch.models.solver.jit import compiled
-from recsys_batch.models.solver.prefetch import prefetch
 
 TOGETHER = 8  # rows of S that a loop takes at once
-LINE = 16  # floats a cache line
 _ALWAYS = 2  # steps that a row takes in any case, so that every sweep brings it nearer
 _AHEAD = 16  # rows that are asked for before they are copied
 _ZERO = np.float32(0)
@@ -84,14 +83,14 @@ def _dot(left, right):
 
 
 @compiled
-def _descend(source, columns, near, count, root, scratch, solution, steps, tolerance):
+def _descend(source, columns, near, count, root, vectors, solution, steps, tolerance):
     """Improve `solution` by two steps and more, until its residual is `tolerance` of its length.
 
     That bounds the error, too, as no eigenvalue is below 1 where columns weigh more than the rest.
     ``root`` times `solution`, element by element, is the row's factors; `near` holds what columns
     weigh, what is wanted of them, and zeros.
     """
-    direction, scaled, applied, residual = scratch[1], scratch[2], scratch[3], scratch[4]
+    direction, scaled, applied, residual = vectors[1], vectors[2], vectors[3], vectors[4]
     dims = len(solution)
     for k in range(dims):
         scaled[k] = solution[k] * root[k]
@@ -144,7 +143,7 @@ def _gather(source, columns, start, count, out):
 @compiled
 def solve(
     first, pointers, columns, weights, others, diagonal, penalty, exponent, confidence,
-    block, gathered, places, near, steps, tolerance,
+    block, gathered, places, near, vectors, steps, tolerance,
 ):  # fmt: skip
     """Solve rows ``first, first + 1, ...``, as many as `block` has, which holds their start.
 
@@ -164,16 +163,16 @@ def solve(
         Of an interaction of weight 1, against 1 of every other pair, which `diagonal` has.
     block
         Solutions in the same basis, changed in place; zero for a row without interactions.
-    gathered, places, near
-        Scratch: factors of a row's columns side by side; their numbers; three rows of zeros. A row
-        with more columns than `gathered` has rows is solved where the factors stand.
+    gathered, places, near, vectors
+        Scratch: factors of a row's columns side by side; their numbers; three rows of zeros; five
+        vectors as wide as the factors. A row with more columns than `gathered` has rows is solved
+        where the factors stand.
     steps, tolerance
         Of the gradients, at most; of the residual against the solution.
 
     """
     dims = block.shape[1]
-    scratch = np.zeros((5, dims), dtype=np.float32)
-    root = scratch[0]
+    root = vectors[0]
     for at in range(len(block)):
         row, solution = first + at, block[at]
         start = pointers[row]
@@ -192,10 +191,10 @@ def solve(
             near[1, i] = max(weight, _ZERO)
         if count + TOGETHER <= len(gathered):
             whole = _gather(others, columns, start, count, gathered)
-            _descend(gathered, places, near, whole, root, scratch, solution, steps, tolerance)
+            _descend(gathered, places, near, whole, root, vectors, solution, steps, tolerance)
         else:
             taken = columns[start : start + count]
-            _descend(others, taken, near, count, root, scratch, solution, steps, tolerance)
+            _descend(others, taken, near, count, root, vectors, solution, steps, tolerance)
         for k in range(dims):
             solution[k] *= root[k]
 

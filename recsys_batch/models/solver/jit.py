@@ -6,4 +6,4 @@ from pathlib import Path
 
 from recsys_batch.compilation import ANY_ORDER, compiler
 
-compiled = compiler(Path(__file__).parent, "solver", fastmath=ANY_ORDER)
+compiled = compiler(Path(__file__).parent, "solver", fastmath=ANY_ORDER, allocates=False)

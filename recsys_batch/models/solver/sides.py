@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys_batch.models.solver.conjugate import LINE, TOGETHER, add_rows, solve
+from recsys_batch.compilation import LINE
+from recsys_batch.models.solver.conjugate import TOGETHER, add_rows, solve
 
 Floats = npt.NDArray[np.float32]
 Edge = tuple[int, int]
@@ -111,7 +112,8 @@ class Rows:
                 first, pointers, self.weights.indices, self.weights.data, shared.others,
                 shared.diagonal, np.float32(self.penalty), np.float32(self.exponent),
                 np.float32(self.confidence), solved,
-                scratch.gathered, scratch.places, scratch.near, _STEPS, np.float32(_TOLERANCE),
+                scratch.gathered, scratch.places, scratch.near, scratch.vectors, _STEPS,
+                np.float32(_TOLERANCE),
             )  # fmt: skip
             end(rows, solved, back)
             free.append(scratch)
@@ -168,6 +170,7 @@ class _Scratch:
 
     gathered: Floats
     near: Floats
+    vectors: Floats
     places: npt.NDArray[np.int32] = field(repr=False)
 
     @classmethod
@@ -176,6 +179,7 @@ class _Scratch:
         return cls(
             np.empty((held, wide), dtype=np.float32),
             np.zeros((3, longest + TOGETHER), dtype=np.float32),
+            np.zeros((5, wide), dtype=np.float32),
             np.arange(held, dtype=np.int32),
         )
 
