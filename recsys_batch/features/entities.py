@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from recsys_batch import columns as c
 from recsys_batch.config import EventType
-from recsys_batch.features.parts import Part
+from recsys_batch.features.parts import Part, by_part
 from recsys_batch.features.state import union
 from recsys_batch.features.versions import held_before
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
 
-_AT = "at"
+_AT, _ACTED, _EVENT_REGION, _PROFILE = "at", "_acted", "event_region", "_profile"
 _ACTION = (c.ITEM_ID, c.EVENT_TYPE, _AT)
 _MICROSECOND = dt.timedelta(microseconds=1)  # Spark's times are whole ones
 # Ages from which laws and shops show things. Rules need no more, so that is all that they are told.
@@ -46,6 +46,8 @@ def users(
         lists, with the sums of all parts.
     profiles
         From `profile_versions`.
+    parts
+        The first is of all events that the state has, the others of those up to an earlier time.
     acts
         Event types that are actions; the others were done to the user.
     sequence_length
@@ -58,39 +60,72 @@ def users(
     """
     from pyspark.sql import functions as F
 
+    whole, *earlier = parts
     told = (c.EVENTS, c.FIRST_TIME, c.LAST_TIME)
+    times = {part: part.prefix + _AT for part in parts}
 
-    def of(part: Part) -> DataFrame:
+    def aggregates(part: Part) -> list[Column]:
         last = part.of(c.LAST_TIME)
-        act = F.struct(last.alias(_AT), c.ITEM_ID, c.EVENT_TYPE, c.REGION)
-        acted = F.collect_list(F.when(F.col(c.EVENT_TYPE).isin(*acts), act))
-        latest = F.slice(F.sort_array(acted, asc=False), 1, sequence_length)
-        named = F.when(F.col(c.REGION).isNotNull(), F.struct(last, c.REGION))
-        seen = (
-            state.where(F.col(c.USER_KEY).isNotNull() & part.of(c.EVENTS).isNotNull())
-            .groupBy(c.USER_KEY)
-            .agg(
-                F.max_by(c.REGION, named).alias("event_region"),
-                F.sum(part.of(c.EVENTS)).alias(c.EVENTS),
-                F.min(part.of(c.FIRST_TIME)).alias(c.FIRST_TIME),
-                F.max(last).alias(c.LAST_TIME),
-                latest.alias(c.ACTIONS),
-            )
+        named = F.when(last.isNotNull() & F.col(c.REGION).isNotNull(), F.struct(last, c.REGION))
+        made = {
+            _EVENT_REGION: F.max_by(c.REGION, named),
+            c.EVENTS: F.sum(part.of(c.EVENTS)),
+            c.FIRST_TIME: F.min(part.of(c.FIRST_TIME)),
+            c.LAST_TIME: F.max(last),
+        }
+        return [column.alias(part.prefix + name) for name, column in made.items()]
+
+    def last_acts(acted: Column) -> Column:
+        return F.slice(F.sort_array(acted, asc=False), 1, sequence_length)
+
+    def own_acts(part: Part) -> Column:
+        """The last acts up to a part's end; the same as all where a user did nothing since."""
+        at = times[part]
+        own = F.transform(
+            F.filter(_ACTED, lambda act: act[at].isNotNull()),
+            lambda act: F.struct(act[at].alias(_AT), *(act[name].alias(name) for name in same)),
         )
-        # In the order of the table; a function of each action would be interpreted.
-        actions = F.arrays_zip(*(F.col(f"{c.ACTIONS}.{name}") for name in _ACTION))
+        idle = part.of(c.EVENTS) == whole.of(c.EVENTS)
+        return F.when(idle, whole.of(c.ACTIONS)).otherwise(last_acts(own))
+
+    same = (c.ITEM_ID, c.EVENT_TYPE, c.REGION, *(times[part] for part in earlier))
+    act = F.struct(
+        whole.of(c.LAST_TIME).alias(_AT),
+        *(c.ITEM_ID, c.EVENT_TYPE, c.REGION),
+        *(part.of(c.LAST_TIME).alias(times[part]) for part in earlier),
+    )
+    # Acts are gathered once: to do so for each part would take as long as all the rest.
+    seen = (
+        state.where(F.col(c.USER_KEY).isNotNull())
+        .groupBy(c.USER_KEY)
+        .agg(
+            *(column for part in parts for column in aggregates(part)),
+            F.collect_list(F.when(F.col(c.EVENT_TYPE).isin(*acts), act)).alias(_ACTED),
+        )
+        .withColumn(whole.prefix + c.ACTIONS, last_acts(F.col(_ACTED)))
+        .withColumns({part.prefix + c.ACTIONS: own_acts(part) for part in earlier})
+    )
+    for part in parts:
         profile = held_before(profiles, part.until).select(
-            *(c.USER_KEY, c.REGION, c.COHORT), _least_age(part).alias(c.LEAST_AGE)
+            c.USER_KEY,
+            F.struct(c.REGION, c.COHORT, _least_age(part).alias(c.LEAST_AGE)).alias(
+                part.prefix + _PROFILE
+            ),
         )
-        return seen.join(profile, c.USER_KEY, how="left").select(
-            *(F.lit(part.name).alias(c.PART), c.USER_KEY),
-            F.coalesce("event_region", c.REGION).alias(c.REGION),
-            *(c.COHORT, c.LEAST_AGE, *told),
+        seen = seen.join(profile, c.USER_KEY, how="left")
+    # In the order of the table; a function of each action would be interpreted.
+    actions = F.arrays_zip(*(F.col(f"{c.ACTIONS}.{name}") for name in _ACTION))
+    return (
+        by_part(seen, parts, [c.USER_KEY], _EVENT_REGION, *told, c.ACTIONS, _PROFILE)
+        .where(F.col(c.EVENTS).isNotNull())
+        .select(
+            *(c.PART, c.USER_KEY),
+            F.coalesce(_EVENT_REGION, f"{_PROFILE}.{c.REGION}").alias(c.REGION),
+            *(f"{_PROFILE}.{name}" for name in (c.COHORT, c.LEAST_AGE)),
+            *told,
             actions.alias(c.ACTIONS),
         )
-
-    # Gathering the lists of all parts in one pass takes longer than a pass for each.
-    return union(*map(of, parts))
+    )
 
 
 def _least_age(part: Part) -> Column:
