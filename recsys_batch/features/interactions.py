@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from recsys_batch import columns as c
 from recsys_batch.config import EventType
 from recsys_batch.features.parts import Part, by_part
-from recsys_batch.features.state import Decay, weighed
+from recsys_batch.features.state import Decay, weighed, with_numbers
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-_PLACE = "_place"
+_PLACE, _UNIT = "_place", "_unit"
 
 
 def interactions(
@@ -53,33 +53,30 @@ def interactions(
     ranked = sorted({*telling, *seen_types}, key=lambda kind: (weights.get(kind, 0.0), kind))
     was_seen = F.col(c.EVENT_TYPE).isin(list(seen_types))
 
-    def net(part: Part, units: Column) -> Column:
-        total = weighed(weights, units, decay.weight(part.weighed_from))
-        return F.greatest(total, F.lit(0.0)).alias(part.prefix + c.WEIGHT)
-
     def sums(part: Part) -> list[Column]:
         within = part.of(c.EVENTS).isNotNull()
         made = {
+            c.WEIGHT: weighed(weights, part.of(c.UNITS)),
             c.EVENTS: F.sum(part.of(c.EVENTS)),
             _PLACE: F.max(F.when(within, _place_of(ranked))),
             c.LAST_TIME: F.max(part.of(c.LAST_TIME)),
             c.SEEN: F.bool_or(within & was_seen),
         }
-        return [
-            net(part, part.of(c.UNITS)),
-            *(column.alias(part.prefix + name) for name, column in made.items()),
-        ]
+        return [column.alias(part.prefix + name) for name, column in made.items()]
 
     pairs = known.groupBy(*pair).agg(*(each for part in parts for each in sums(part)))
     windows = recent or {}
     for part in (part for part in parts if part.name in windows):
-        weighty = windows[part.name].groupBy(*pair).agg(net(part, F.col(c.UNITS)))
-        none_recent = F.coalesce(part.of(c.WEIGHT), F.lit(0.0))
-        pairs = (
-            pairs.drop(part.prefix + c.WEIGHT)
-            .join(weighty, pair, how="left")
-            .withColumn(part.prefix + c.WEIGHT, none_recent)
-        )
+        total = weighed(weights, F.col(c.UNITS)).alias(part.prefix + c.WEIGHT)
+        recent_pairs = windows[part.name].groupBy(*pair).agg(total)
+        pairs = pairs.drop(part.prefix + c.WEIGHT).join(recent_pairs, pair, how="left")
+    units = {part.prefix + _UNIT: decay.weight(part.weighed_from) for part in parts}
+    pairs = with_numbers(pairs, units).withColumns(
+        {
+            part.prefix + c.WEIGHT: F.greatest(part.of(c.WEIGHT) * part.of(_UNIT), F.lit(0.0))
+            for part in parts
+        }
+    )
     names = F.array(*(F.lit(kind) for kind in ranked))
     return (
         by_part(pairs, parts, pair, c.WEIGHT, c.EVENTS, _PLACE, c.LAST_TIME, c.SEEN)
@@ -118,12 +115,14 @@ def popularity(
         .groupBy(c.SEGMENT, c.ITEM_ID)
         .agg(
             *(
-                weighed(weights, part.of(c.POPULAR_UNITS), decay.weight(part.until.date())).alias(
-                    part.prefix + c.SCORE
-                )
+                weighed(weights, part.of(c.POPULAR_UNITS)).alias(part.prefix + c.SCORE)
                 for part in parts
             )
         )
+    )
+    worth = {part.prefix + _UNIT: decay.weight(part.until.date()) for part in parts}
+    scores = with_numbers(scores, worth).withColumns(
+        {part.prefix + c.SCORE: part.of(c.SCORE) * part.of(_UNIT) for part in parts}
     )
     return by_part(scores, parts, [c.SEGMENT, c.ITEM_ID], c.SCORE).where(F.col(c.SCORE) > 0)
 

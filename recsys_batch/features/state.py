@@ -211,7 +211,7 @@ def _latest(rows: DataFrame) -> DataFrame:
     )
 
 
-def weighed(weights: Mapping[EventType, float], units: Column, unit: float) -> Column:
+def weighed(weights: Mapping[EventType, float], units: Column) -> Column:
     """Aggregate: the sum over types of weight times units, in a fixed order of terms."""
     from pyspark.sql import functions as F
 
@@ -219,4 +219,17 @@ def weighed(weights: Mapping[EventType, float], units: Column, unit: float) -> C
     for kind, weight in sorted(weights.items()):
         of_type = F.sum(F.when(F.col(c.EVENT_TYPE) == kind, units).otherwise(F.lit(0)))
         total = total + F.lit(float(weight)) * of_type.cast("double")
-    return total * F.lit(unit)
+    return total
+
+
+def with_numbers(rows: DataFrame, numbers: Mapping[str, float]) -> DataFrame:
+    """Add columns that hold one number each, of which the code that Spark generates tells nothing.
+
+    A literal is a part of that code, so that one of another day makes the JVM compile it anew,
+    which costs a session that lives through many days more than to run it.
+    """
+    import pyarrow as pa
+    from pyspark.sql import functions as F
+
+    row = pa.table({name: [number] for name, number in numbers.items()})
+    return rows.crossJoin(F.broadcast(rows.sparkSession.createDataFrame(row)))
