@@ -5,19 +5,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from recsys_batch.compilation import compiler, fixed
+from recsys_batch.compilation import fixed
+from recsys_batch.ranking.jit import compiled
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Ints: TypeAlias = npt.NDArray[np.int32]
 
-_compiled = compiler(Path(__file__).parent, "best")
 _ROOM = 4  # times n: items held before the threshold is raised
 
 
@@ -62,7 +61,7 @@ def best_items(
     return np.take_along_axis(items, order, axis=1)
 
 
-@_compiled
+@compiled
 def _take_best(scores, ends, barred, may, items, values):
     """Write each user's best, ascending by row; what is left of a list stays as it is."""
     n = items.shape[1]
@@ -91,7 +90,7 @@ def _take_best(scores, ends, barred, may, items, values):
         values[user, :count] = held[:count]
 
 
-@_compiled
+@compiled
 def _keep_best(rows, held, spare, count, n):
     """Keep the n best, the first of equal ones, in their order; return n and the last's score.
 
@@ -116,7 +115,7 @@ def _keep_best(rows, held, spare, count, n):
     return kept, edge
 
 
-@_compiled
+@compiled
 def _nth_largest(values, count, n):
     """Return the `n`-th largest of ``values[:count]``, reordering them (Hoare's quickselect)."""
     low, high, k = 0, count - 1, n - 1

@@ -6,19 +6,16 @@ above it, as the count ends at the list's depth.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 
-from recsys_batch.compilation import compiler
+from recsys_batch.ranking.jit import compiled
 
-_compiled = compiler(Path(__file__).parent, "gains")
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 
-@_compiled
+@compiled
 def discounted_gains(
     scores: Floats, indptr: npt.NDArray[np.int64], indices: npt.NDArray[np.int32], k: int
 ) -> Doubles:
@@ -49,7 +46,7 @@ def discounted_gains(
     return gains
 
 
-@_compiled
+@compiled
 def _above(scores: Floats, column: int, k: int) -> int:
     """How many columns stand above one; counted up to k."""
     above = 0

@@ -8,19 +8,16 @@ Of every tie five numbers are kept: the sum, the sum of squares, and the three g
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from recsys_batch.compilation import compiler
+from recsys_batch.ranking.jit import compiled
 
-_compiled = compiler(Path(__file__).parent, "ties")
 ITEM_TIES = ("cosine", "jaccard", "conditional probability", "damped cosine")
 USER_TIES = ("cosine", "damped cosine", "jaccard")
 _FIRST_USER_TIE = len(ITEM_TIES)
 
 
-@_compiled
+@compiled
 def _add(kept, tie):
     kept[0] += tie
     kept[1] += tie * tie
@@ -32,7 +29,7 @@ def _add(kept, tie):
         kept[4] = tie
 
 
-@_compiled
+@compiled
 def _place(items, place):
     """Note the column of each item; what -1 stands for has none."""
     for column in range(len(items)):
@@ -40,7 +37,7 @@ def _place(items, place):
             place[items[column]] = column
 
 
-@_compiled
+@compiled
 def _meet(items, first, last, place, cells, columns):
     """Gather the cells from `first` to `last` whose items have columns; return how many there are.
 
@@ -56,7 +53,7 @@ def _meet(items, first, last, place, cells, columns):
     return found
 
 
-@_compiled
+@compiled
 def add_item_ties(
     rows, items, user_ptr, user_items, gram_ptr, gram_items, shared, damped, popularity, counts, out
 ):
@@ -101,7 +98,7 @@ def add_item_ties(
                 place[item] = -1
 
 
-@_compiled
+@compiled
 def _overlap(user, user_ptr, user_items, item_ptr, item_users, popularity, both, damped, met):
     """Items shared with every other user, plain and damped; returns how many users were met."""
     count = 0
@@ -120,7 +117,7 @@ def _overlap(user, user_ptr, user_items, item_ptr, item_users, popularity, both,
     return count
 
 
-@_compiled
+@compiled
 def add_user_ties(
     rows, items, user_ptr, user_items, item_ptr, item_users, activity, popularity, counts, out
 ):

@@ -1,8 +1,7 @@
 """The masks of one user, looked up only for items that matter.
 
 CSR rows are spread over a byte an item for the moment of a look-up, boolean matrices are read as
-they are. Loops over candidates take arrays out of their tuples first: to pass a tuple, or to take
-an array out of it, counts references by instructions that lock memory, tens of cycles each.
+they are.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls

@@ -124,11 +124,10 @@ def scan(block, items, exclude, allow, scratch, n, out_rows, out_scores):
             waiting += 1
     guess_thresholds(waiting, block, items, exclude, allow, scratch, n)
     while waiting > 0:
-        count = waiting
+        count, waiting = waiting, 0
         for i in range(count):
             scratch.waiting[i] = scratch.active[i]
-        _sweep(waiting, block, items, exclude, allow, scratch, n)
-        waiting = 0
+        _sweep(count, block, items, exclude, allow, scratch, n)
         for i in range(count):
             user = scratch.waiting[i]
             if not _finish(user, block, items, exclude, allow, scratch, n, out_rows, out_scores):
