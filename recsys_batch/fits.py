@@ -7,12 +7,21 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from recsys_batch.features.tables import part_ends
 from recsys_batch.job import Job
-from recsys_batch.lake.runs import Run
+from recsys_batch.lake.runs import Run, run_before
 from recsys_batch.models.recipes import Recipe, fit_day
 from recsys_batch.models.training import Training, read_training
-from recsys_batch.ranking.model import RankingModel, fit_model, fold_model, load_model
+from recsys_batch.ranking.model import (
+    RankingModel,
+    Unchanged,
+    fit_model,
+    fold_model,
+    load_model,
+    unchanged_users,
+)
 from recsys_batch.ranking.stored import keep, model_path
 
 _FITTING = ("validate", "tune", "features", "train")
@@ -63,16 +72,33 @@ def part_models(job: Job, opened: Run, recipe: Recipe) -> Iterator[PartModel]:
             fit=None if fit is None else fit.trained_on,
             fit_until=fit_ends[part],
         )
-        model = fit or fit_model(
-            known,
-            recipe,
-            fit_als=job.als_engine(run_id),
-            precision=settings.model.precision,
-            fitted_in=run_id,
-        )
-        if settings.model.refit_days > 1:  # of a new fit, too: users are as later days make them
-            model = fold_model(model, known)
+        if fit is not None:
+            model = fold_model(fit, known, _unchanged(job, opened, part, known, fit))
+        else:
+            model = fit_model(
+                known,
+                recipe,
+                fit_als=job.als_engine(run_id),
+                precision=settings.model.precision,
+                fitted_in=run_id,
+            )
+            if settings.model.refit_days > 1:  # so that users are as later days make them
+                model = fold_model(model, known)
         yield PartModel(part, known, model)
+
+
+def _unchanged(
+    job: Job, opened: Run, part: str, known: Training, fit: RankingModel
+) -> Unchanged | None:
+    """Whom the run before folded into the same fit, and who has done nothing since."""
+    before = run_before(job.home, opened)
+    path = model_path(job.home, before.run_id if before is not None else fit.fitted_in, part)
+    earlier = load_model(path) if path.exists() else fit
+    found = unchanged_users(earlier, known, fitted_in=fit.fitted_in)
+    active = np.diff(known.data.weights.indptr) > 0
+    anew = active if found is None else active & (found.rows < 0)
+    job.say(f"{part}: {anew.sum():,} of {active.sum():,} users are folded in anew")
+    return found
 
 
 def _fit_run(job: Job, opened: Run, day: dt.date) -> str:

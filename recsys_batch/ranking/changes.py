@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
 
 from recsys_batch.models.sources import FactorSource
 from recsys_batch.models.training import Training
+from recsys_batch.models.unchanged import rows_before, same_acts, same_seen
 from recsys_batch.ranking.model import RankingModel
 from recsys_batch.ranking.ranker import Ranker
 
@@ -129,8 +129,8 @@ def _moved_items(before: RankingModel, now: RankingModel) -> int:
 def _own_changes(before: Training, now: Training) -> Changes:
     """Compare the users' own features, where those of items are equal."""
     listed = np.flatnonzero(now.listed)
-    place = np.searchsorted(before.keys, now.keys[listed]).clip(max=len(before.keys) - 1)
-    there = (before.keys[place] == now.keys[listed]) & before.listed[place]
+    place = rows_before(before, now, listed)
+    there = (place >= 0) & before.listed[place]
     reasons: dict[str, int] = {}
     open_ = np.ones(len(listed), dtype=np.bool_)
 
@@ -142,8 +142,7 @@ def _own_changes(before: Training, now: Training) -> Changes:
 
     found("users without a list before", ~there)
     rows, was = listed[there], place[there]
-    same = _same_rows(_acts(now, before), _acts(before, now), rows, was)
-    same &= _same_rows(_cells(now.seen), _cells(before.seen), rows, was)
+    same = same_acts(before, now, was, rows) & same_seen(before, now, was, rows)
     own, facts = (np.zeros(len(listed), dtype=np.bool_) for _ in range(2))
     own[there] = ~same
     found("what they did", own)
@@ -158,51 +157,6 @@ def _own_changes(before: Training, now: Training) -> Changes:
         facts[there] |= one[rows] != other[was]
     found("region, cohort or age", facts)
     return Changes(listed[~open_], listed[open_], reasons)
-
-
-@dataclass(frozen=True, eq=False)
-class _Cells:
-    """Rows of several numbers a column."""
-
-    pointers: npt.NDArray[np.integer]
-    columns: npt.NDArray[np.integer]
-    values: tuple[npt.NDArray[Any], ...]
-
-    def of(self, rows: Rows, counts: Rows) -> tuple[npt.NDArray[Any], ...]:
-        """Columns and values of some rows, one row behind another."""
-        first = self.pointers[rows] - np.concatenate([[0], np.cumsum(counts)[:-1]])
-        cells = np.repeat(first, counts) + np.arange(counts.sum())
-        return tuple(each[cells] for each in (self.columns, *self.values))
-
-
-def _cells(matrix: sparse.csr_matrix) -> _Cells:
-    return _Cells(matrix.indptr, matrix.indices, (matrix.data,))
-
-
-def _acts(known: Training, other: Training) -> _Cells:
-    """What is known of each pair: weight, age and the act, as a place among the names of both."""
-    weights = known.data.weights
-    assert known.data.ages is not None
-    names = sorted({*known.act_names, *other.act_names})
-    codes = np.array([names.index(each) for each in known.act_names], dtype=np.int8)
-    return _Cells(
-        weights.indptr, weights.indices, (weights.data, known.data.ages, codes[known.acts])
-    )
-
-
-def _same_rows(now: _Cells, before: _Cells, rows: Rows, was: Rows) -> Bools:
-    """Whether rows ``rows[k]`` of the one and ``was[k]`` of the other are equal."""
-    counts = now.pointers[rows + 1] - now.pointers[rows]
-    same: Bools = counts == before.pointers[was + 1] - before.pointers[was]
-    alike = np.flatnonzero(same)
-    lengths = counts[alike].astype(np.int64)
-    pairs = zip(now.of(rows[alike], lengths), before.of(was[alike], lengths), strict=True)
-    differ = np.zeros(int(lengths.sum()), dtype=np.bool_)
-    for one, other in pairs:
-        differ |= one != other
-    owners = np.repeat(np.arange(len(alike)), lengths)
-    same[alike] = np.bincount(owners, weights=differ, minlength=len(alike)) == 0
-    return same
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -23,7 +23,9 @@ from recsys_batch.models.sources import (
     FittedSource,
     SourceSettings,
 )
+from recsys_batch.models.sources.interface import Fold, Rows
 from recsys_batch.models.training import Training, known_places
+from recsys_batch.models.unchanged import rows_before, same_acts
 
 # What reading a file that is missing, cut off, or of other code can raise.
 _UNREADABLE = (OSError, ValueError, EOFError, LookupError, AttributeError, ImportError)
@@ -130,10 +132,52 @@ def fit_model(
     return RankingModel(recipe, trained_on, fitted, precision, fitted_in)
 
 
-def fold_model(fit: RankingModel, trained_on: Training) -> RankingModel:
+@dataclass(frozen=True, eq=False)
+class Unchanged:
+    """Users of later features of whom all is as in an earlier fold into the same fit.
+
+    Attributes
+    ----------
+    sources
+        Of the earlier fold.
+    rows
+        Of each user the row in it, -1 where something has changed.
+    """
+
+    sources: Mapping[str, FittedSource]
+    rows: Rows
+
+
+def unchanged_users(earlier: RankingModel, now: Training, *, fitted_in: str) -> Unchanged | None:
+    """Whose pairs are to the bit those of an earlier fold; None: it was of another fit or items.
+
+    Parameters
+    ----------
+    earlier
+        The fold.
+    now
+        Later features, made for the fit.
+    fitted_in
+        The run that made the fit.
+    """
+    before = earlier.trained_on
+    if earlier.fitted_in != fitted_in or before.ids != now.ids:
+        return None
+    rows = np.full(now.data.weights.shape[0], -1, dtype=np.int64)
+    was = rows_before(before, now, np.arange(len(now.keys)))
+    there = np.flatnonzero(was >= 0)
+    same = there[same_acts(before, now, was[there], there)]
+    rows[same] = was[same]
+    return Unchanged(earlier.sources, rows)
+
+
+def fold_model(
+    fit: RankingModel, trained_on: Training, unchanged: Unchanged | None = None
+) -> RankingModel:
     """Keep what a model has learnt of items, for the users and items of later features.
 
-    What a user's lists are made of is that user's own features and what all share, to the bit.
+    What a user's lists are made of is that user's own features and what all share, to the bit;
+    so it does not show which users were taken over.
 
     Parameters
     ----------
@@ -141,11 +185,16 @@ def fold_model(fit: RankingModel, trained_on: Training) -> RankingModel:
         The model, fitted or folded.
     trained_on
         Later features, made for it (`training`).
+    unchanged
+        Users whose factors are taken over; None: all are solved for.
     """
-    places = known_places(fit.trained_on, trained_on.ids)
+    new = Fold(known_places(fit.trained_on, trained_on.ids))
 
     def fold(name: str, settings: SourceSettings) -> FittedSource:
-        return settings.refold(fit.sources[name], trained_on.data, places)
+        of_source = new
+        if unchanged is not None:
+            of_source = replace(new, earlier=unchanged.sources[name], rows=unchanged.rows)
+        return settings.refold(fit.sources[name], trained_on.data, of_source)
 
     folded = {name: fold(name, settings) for name, settings in fit.recipe.sources.items()}
     return replace(fit, trained_on=trained_on, sources=folded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pyarrow as pa
 import pytest
@@ -72,6 +73,9 @@ def test_only_users_of_whom_something_changed_are_ranked_anew(shop, said):
         assert own["what they did"] > 5
         assert found[day]["unchanged"]["built_on"][:10] < day
     assert "lists are made anew: " in said
+    folded = re.findall(r"(?:full|train): (\d+) of (\d+) users are folded in anew", said)
+    assert len(folded) == 2 * len(DAYS)
+    assert all(0 < int(anew) < int(active) - 20 for anew, active in folded)
     fits = {row["run_id"][:10]: str(row["fit_day"]) for row in rows(shop, "recipes")}
     assert fits == dict.fromkeys((FIT, *DAYS), FIT)
 

@@ -27,7 +27,7 @@ from recsys_batch.models.sources import (
 from recsys_batch.models.training import Training, training
 from recsys_batch.ranking.changes import changes
 from recsys_batch.ranking.lists import user_lists
-from recsys_batch.ranking.model import RankingModel, fit_model, fold_model
+from recsys_batch.ranking.model import RankingModel, fit_model, fold_model, unchanged_users
 from recsys_batch.ranking.policy import Policy
 from recsys_batch.ranking.ranker import Ranker
 from recsys_batch.ranking.reasons import Reasons
@@ -110,6 +110,13 @@ def lists(model: Ranker, rows: np.ndarray) -> list[dict[str, object]]:
     return user_lists(model, rows, Reasons(model.model)).to_pylist()
 
 
+def assert_same_factors(one: RankingModel, other: RankingModel) -> None:
+    for name in ("als", "ials"):
+        for each in ("users", "items"):
+            got, wanted = (getattr(model.sources[name], each) for model in (one, other))
+            assert got.tobytes() == wanted.tobytes()
+
+
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_what_is_taken_over_is_what_would_be_made_anew(fit, data):
@@ -127,7 +134,13 @@ def test_what_is_taken_over_is_what_would_be_made_anew(fit, data):
     facts = {**FACTS, **dict.fromkeys(coming, ("north", None, None))}
     facts.update(dict.fromkeys(moving, ("south", "old", 18)))
     known = features(done, users=facts, fit=fit.trained_on)
-    before, now = ranker(fit), ranker(fold_model(fit, known), TOMORROW)
+    unchanged = unchanged_users(fit, known, fitted_in=fit.fitted_in)
+    folded = fold_model(fit, known, unchanged)
+    assert {int(key, 16) for key in known.keys[unchanged.rows[: len(known.keys)] < 0]} == (
+        acting | set(coming)
+    )
+    assert_same_factors(folded, fold_model(fit, known))
+    before, now = ranker(fit), ranker(folded, TOMORROW)
     found = changes(before, now)
     changed = {int(known.keys[row], 16) for row in found.changed}
     assert changed == acting | set(coming) | moving
@@ -146,6 +159,14 @@ def test_a_list_does_not_depend_on_who_is_ranked_beside_the_user(fit):
     for first in range(0, 60, 7):
         for each in lists(model, rows[first : first + 7]):
             assert each == together[each["user_key"]]
+
+
+def test_nobody_is_taken_over_from_another_fit_or_where_items_are_new(fit):
+    same = features(DONE, users=FACTS, fit=fit.trained_on)
+    more = features(DONE, users=FACTS, ids=[*IDS, "i99"], fit=fit.trained_on)
+    assert unchanged_users(fit, same, fitted_in=fit.fitted_in) is not None
+    assert unchanged_users(fit, same, fitted_in="another") is None
+    assert unchanged_users(fit, more, fitted_in=fit.fitted_in) is None
 
 
 SHARED = {

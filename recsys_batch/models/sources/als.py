@@ -11,7 +11,7 @@ from recsys_batch.models.als import fit_als, fold_als
 from recsys_batch.models.sources.interface import (
     FactorScores,
     Floats,
-    Places,
+    Fold,
     Positive,
     SourceData,
     SourceSettings,
@@ -52,8 +52,8 @@ class AlsSettings(SourceSettings):
         )
         return FactorScores(users, items)
 
-    def refold(self, fitted: FactorScores, data: SourceData, places: Places) -> FactorScores:
-        """Solve all users, given the items' factors, and then items that had none."""
+    def refold(self, fitted: FactorScores, data: SourceData, fold: Fold) -> FactorScores:
+        """Solve users, given the items' factors, and then items that had none."""
 
         def solve(weights: sparse.csr_matrix, others: Floats) -> Floats:
             return fold_als(
@@ -64,4 +64,4 @@ class AlsSettings(SourceSettings):
                 frequency_exponent=self.frequency_exponent,
             )
 
-        return fold_factors(fitted.items, data.weights, places, solve)
+        return fold_factors(fitted.items, data.weights, fold, solve)

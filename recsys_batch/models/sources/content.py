@@ -13,7 +13,7 @@ from scipy import sparse
 from recsys_batch.errors import InputDataError
 from recsys_batch.models.sources.interface import (
     Floats,
-    Places,
+    Fold,
     ProfiledSettings,
     Rows,
     SourceData,
@@ -50,7 +50,7 @@ class ContentSettings(ProfiledSettings):
         names = tuple(vectorizer.get_feature_names_out().tolist())
         return self._of_users(data, items, Terms(names, vectorizer.idf_))
 
-    def refold(self, fitted: Content, data: SourceData, places: Places) -> Content:  # noqa: ARG002
+    def refold(self, fitted: Content, data: SourceData, fold: Fold) -> Content:  # noqa: ARG002
         """Keep the terms and what each weighs; items that are new are told by their texts, too."""
         assert data.texts is not None
         return self._of_users(data, fitted.terms.vectors(data.texts), fitted.terms)

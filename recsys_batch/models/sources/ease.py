@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from recsys_batch.models.sources.interface import (
     Floats,
-    Places,
+    Fold,
     Positive,
     ProfiledSettings,
     Rows,
@@ -54,10 +54,10 @@ class EaseSettings(ProfiledSettings):
         np.fill_diagonal(coefficients, 0.0)
         return Ease(data.profile(self.profile_half_life_days), modelled, coefficients)
 
-    def refold(self, fitted: Ease, data: SourceData, places: Places) -> Ease:
+    def refold(self, fitted: Ease, data: SourceData, fold: Fold) -> Ease:
         """Keep the items' weights."""
         own = data.profile(self.profile_half_life_days)
-        return Ease(own, places[fitted.modelled], fitted.coefficients)
+        return Ease(own, fold.places[fitted.modelled], fitted.coefficients)
 
 
 class Ease:

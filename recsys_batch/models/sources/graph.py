@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from recsys_batch.models.sources.interface import (
     FactorScores,
     Floats,
-    Places,
+    Fold,
     ProfiledSettings,
     Rows,
     SourceData,
@@ -61,11 +61,11 @@ class LinearFilterSettings(_Normalised):
         damping = items**-self.signal_exponent
         return LinearFilter(self._signal(data, damping), scaled.T.tocsr(), damping)
 
-    def refold(self, fitted: LinearFilter, data: SourceData, places: Places) -> LinearFilter:
+    def refold(self, fitted: LinearFilter, data: SourceData, fold: Fold) -> LinearFilter:
         """Keep the users that were learnt from, and how far items are damped."""
         items = data.weights.shape[1]
-        damping = spread_rows(fitted.damping, places, items)
-        scaled = spread_csr(fitted.scaled, places, items)
+        damping = spread_rows(fitted.damping, fold.places, items)
+        scaled = spread_csr(fitted.scaled, fold.places, items)
         return LinearFilter(self._signal(data, damping), scaled, damping)
 
     def _signal(self, data: SourceData, damping: npt.NDArray[np.floating]) -> sparse.csr_matrix:
@@ -136,10 +136,12 @@ class LowPassSettings(_Normalised):
         weighed = right * (relative**self.sharpness).astype(np.float32)
         return self._projected(data, right * degrees[:, None], weighed / degrees[:, None])
 
-    def refold(self, fitted: ProjectedScores, data: SourceData, places: Places) -> ProjectedScores:
+    def refold(self, fitted: ProjectedScores, data: SourceData, fold: Fold) -> ProjectedScores:
         """Keep the singular vectors."""
         items = data.weights.shape[1]
-        parts = (spread_rows(each, places, items) for each in (fitted.items, fitted.projection))
+        parts = (
+            spread_rows(each, fold.places, items) for each in (fitted.items, fitted.projection)
+        )
         return self._projected(data, *parts)
 
     def _projected(self, data: SourceData, items: Floats, projection: Floats) -> ProjectedScores:

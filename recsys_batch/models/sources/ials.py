@@ -17,7 +17,7 @@ popular their items are, as the filters of `recsys_batch.models.sources.graph` d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Literal
@@ -33,7 +33,7 @@ from recsys_batch.models.solver import row_products
 from recsys_batch.models.sources.interface import (
     FactorScores,
     Floats,
-    Places,
+    Fold,
     Positive,
     SourceData,
     SourceSettings,
@@ -85,17 +85,20 @@ class IalsSettings(SourceSettings):
         users = np.hstack([users for users, _ in fitted]) / np.float32(self.members)
         return DampedScores(users, np.hstack([items for _, items in fitted]), damping)
 
-    def refold(self, fitted: DampedScores, data: SourceData, places: Places) -> DampedScores:
-        """Solve all users, given the items' factors, and then items that had none.
+    def refold(self, fitted: DampedScores, data: SourceData, fold: Fold) -> DampedScores:
+        """Solve users, given the items' factors, and then items that had none.
 
-        Items are damped as they were; a new one counts as the rarest did.
+        Items are damped as they were; a new one counts as the rarest did. Of several members all
+        users are solved for, as an earlier fold tells their mean alone.
         """
-        damping = spread_rows(fitted.damping, places, data.weights.shape[1])
+        if self.members > 1:
+            fold = replace(fold, earlier=None)
+        damping = spread_rows(fitted.damping, fold.places, data.weights.shape[1])
         damping[damping == 0] = fitted.damping.max(initial=np.float32(1.0))
         weights, known = _damped(data.weights, damping), fitted.items
         with threadpool_limits(limits=1, user_api="blas"):
             folded = [
-                fold_factors(member, weights, places, partial(self._solve, product=row_products))
+                fold_factors(member, weights, fold, partial(self._solve, product=row_products))
                 for member in np.split(known, self.members, axis=1)
             ]
         users = np.hstack([each.users for each in folded]) / np.float32(self.members)

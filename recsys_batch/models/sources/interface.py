@@ -158,6 +158,38 @@ class FactorScores:
         return np.asarray(self.users[rows] @ self.items.T, dtype=np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Where what is known already stands in later data.
+
+    Attributes
+    ----------
+    places
+        Column of each item that the fit knows.
+    earlier
+        What an earlier `refold` into the same fit made, of other data of the same items; None:
+        nothing is taken over.
+    rows
+        Users of the later data: the row in `earlier` of each whose pairs are those of then, to
+        the bit, -1 of all others.
+    """
+
+    places: Places
+    earlier: FittedSource | None = None
+    rows: Rows | None = None
+
+    def users(
+        self, weights: sparse.csr_matrix, solve: Callable[[sparse.csr_matrix], Floats]
+    ) -> Floats:
+        """Factors of all users; only those whose pairs are others than then are solved for."""
+        if self.rows is None or not isinstance(self.earlier, FactorScores):
+            return solve(weights)
+        users = self.earlier.users[self.rows]
+        changed = np.flatnonzero(self.rows < 0)
+        users[changed] = solve(weights[changed])
+        return users
+
+
 class SourceSettings(BaseModel):
     """Base of every source's settings: frozen, unknown keys are errors."""
 
@@ -178,7 +210,7 @@ class SourceSettings(BaseModel):
         """
         raise NotImplementedError
 
-    def refold(self, fitted: Any, data: SourceData, places: Places) -> FittedSource:
+    def refold(self, fitted: Any, data: SourceData, fold: Fold) -> FittedSource:
         """Give what was learnt of items to the users, and to the items, of later data.
 
         A user's scores depend on that user's rows of `data` and on what all share alone, to the
@@ -191,8 +223,8 @@ class SourceSettings(BaseModel):
         data
             Later interactions; ages are counted from where they were for `fit`, so that those of
             later pairs are negative, and popularity, regions and cohorts are those of then.
-        places
-            Of each item that `fitted` knows, its column in `data`.
+        fold
+            Where what is known stands in `data`.
         """
         raise NotImplementedError
 
@@ -200,7 +232,7 @@ class SourceSettings(BaseModel):
 def fold_factors(
     items: Floats,
     weights: sparse.csr_matrix,
-    places: Places,
+    fold: Fold,
     solve: Callable[[sparse.csr_matrix, Floats], Floats],
 ) -> FactorScores:
     """Factors of all users, given those of known items; then of items that had none, given these.
@@ -211,13 +243,13 @@ def fold_factors(
         Factors of the known items, zero where there were no interactions.
     weights
         Users x items.
-    places
-        Column of each known item.
+    fold
+        Where known items, and users who are as they were, stand.
     solve
         The best factors of a matrix's rows, given those of its columns.
     """
-    spread = spread_rows(items, places, weights.shape[1])
-    users = solve(weights, spread)
+    spread = spread_rows(items, fold.places, weights.shape[1])
+    users = fold.users(weights, lambda rows: solve(rows, spread))
     untold = np.flatnonzero(~spread.any(axis=1))
     if len(untold):
         spread[untold] = solve(sparse.csr_matrix(weights[:, untold].T), users)

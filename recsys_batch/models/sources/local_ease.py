@@ -19,7 +19,7 @@ from pydantic import Field
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from recsys_batch.models.sources.interface import Places, Positive, SourceData, SourceSettings
+from recsys_batch.models.sources.interface import Fold, Positive, SourceData, SourceSettings
 from recsys_batch.models.sources.neighbours import Neighbours
 
 
@@ -65,9 +65,9 @@ class LocalEaseSettings(SourceSettings):
         entries = (solved[owners, places], (near[owners, places], owners))
         return Neighbours(weights, sparse.csr_matrix(entries, shape=(items, items)))
 
-    def refold(self, fitted: Neighbours, data: SourceData, places: Places) -> Neighbours:
+    def refold(self, fitted: Neighbours, data: SourceData, fold: Fold) -> Neighbours:
         """Keep the items' weights."""
-        return fitted.among(data.weights.astype(np.float32), places)
+        return fitted.among(data.weights.astype(np.float32), fold.places)
 
 
 @numba.njit(nogil=True)

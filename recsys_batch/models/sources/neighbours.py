@@ -18,6 +18,7 @@ from scipy import sparse
 
 from recsys_batch.models.sources.interface import (
     Floats,
+    Fold,
     Places,
     ProfiledSettings,
     Rows,
@@ -55,9 +56,9 @@ class NeighbourSettings(ProfiledSettings):
         similarities = sparse.csr_matrix(sparse.vstack(kept), dtype=np.float32)
         return Neighbours(data.profile(self.profile_half_life_days), similarities)
 
-    def refold(self, fitted: Neighbours, data: SourceData, places: Places) -> Neighbours:
+    def refold(self, fitted: Neighbours, data: SourceData, fold: Fold) -> Neighbours:
         """Keep the similarities."""
-        return fitted.among(data.profile(self.profile_half_life_days), places)
+        return fitted.among(data.profile(self.profile_half_life_days), fold.places)
 
     def _parts(
         self, weights: sparse.csr_matrix

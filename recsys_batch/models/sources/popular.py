@@ -11,6 +11,7 @@ from pydantic import Field
 from recsys_batch.errors import InputDataError
 from recsys_batch.models.sources.interface import (
     Floats,
+    Fold,
     Places,
     Positive,
     Rows,
@@ -36,9 +37,9 @@ class PopularSettings(SourceSettings):
             return Popular(data.popularity.astype(np.float32))
         return Popular(item_popularity(data, half_life_days=self.half_life_days))
 
-    def refold(self, fitted: Popular, data: SourceData, places: Places) -> Popular:
+    def refold(self, fitted: Popular, data: SourceData, fold: Fold) -> Popular:
         """Keep the popularity; of an item that is new nothing is known."""
-        return Popular(spread_rows(fitted.popularity, places, data.weights.shape[1]))
+        return Popular(spread_rows(fitted.popularity, fold.places, data.weights.shape[1]))
 
 
 class Popular:
@@ -94,12 +95,10 @@ class RegionalSettings(SegmentSettings):
             data.regions, _over_mean(self.mixed(data.regional, overall), overall)
         )
 
-    def refold(
-        self, fitted: SegmentPopularity, data: SourceData, places: Places
-    ) -> SegmentPopularity:
+    def refold(self, fitted: SegmentPopularity, data: SourceData, fold: Fold) -> SegmentPopularity:
         """Keep the popularity; users may have come to another region."""
         assert data.regions is not None
-        return fitted.among(data.regions, places, data.weights.shape[1])
+        return fitted.among(data.regions, fold.places, data.weights.shape[1])
 
 
 class CohortSettings(SegmentSettings):
@@ -130,13 +129,11 @@ class CohortSettings(SegmentSettings):
             parts.append(self.mixed(data.regional, overall))
         return SegmentPopularity(codes, _over_mean(*parts, overall))
 
-    def refold(
-        self, fitted: SegmentPopularity, data: SourceData, places: Places
-    ) -> SegmentPopularity:
+    def refold(self, fitted: SegmentPopularity, data: SourceData, fold: Fold) -> SegmentPopularity:
         """Keep the popularity; users may have come to another cohort or region."""
         regions = 0 if data.regional is None else len(data.regional)
         codes = _or_region(data, len(fitted.popularity) - regions - 1)
-        return fitted.among(codes, places, data.weights.shape[1])
+        return fitted.among(codes, fold.places, data.weights.shape[1])
 
 
 class SegmentPopularity:

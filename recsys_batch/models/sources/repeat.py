@@ -10,7 +10,7 @@ from scipy import sparse
 
 from recsys_batch.models.sources.interface import (
     Floats,
-    Places,
+    Fold,
     Positive,
     Rows,
     SourceData,
@@ -35,7 +35,7 @@ class RepeatSettings(SourceSettings):
         own.data *= data.weights.data ** np.float32(self.exponent - 1.0)
         return Repeat(own)
 
-    def refold(self, fitted: Repeat, data: SourceData, places: Places) -> Repeat:  # noqa: ARG002
+    def refold(self, fitted: Repeat, data: SourceData, fold: Fold) -> Repeat:  # noqa: ARG002
         """Nothing was learnt that is not the user's own."""
         return self.fit(data)
 

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from models.sources.test_contract import IMPERSONAL, each_source, settings
 from recsys_batch.models.sources import SourceData
+from recsys_batch.models.sources.interface import Fold
 from recsys_batch.ranking.standard import scorer
 
 USERS, ITEMS = 60, 40
@@ -89,7 +90,7 @@ def told(source, rows: np.ndarray, items: int) -> tuple[bytes, bytes]:
 @each_source
 def test_folding_in_what_was_fitted_scores_as_the_fit_does(name, data):
     fitted = settings(name).fit(data)
-    folded = settings(name).refold(fitted, data, np.arange(ITEMS))
+    folded = settings(name).refold(fitted, data, Fold(np.arange(ITEMS)))
     rows = np.arange(USERS)
     one, other = folded.scores(rows), fitted.scores(rows)
     if name == "als":  # whose last step is that of the items
@@ -108,7 +109,7 @@ def test_a_user_is_scored_alike_to_the_bit_whatever_others_do(name, data):
         two = replace(two, weights=without(two.weights, NEW_ITEMS), ages=None)
         one = replace(one, weights=without(one.weights, NEW_ITEMS), ages=None)
     found = [
-        told(settings(name).refold(fitted, each, PLACES), rows, ITEMS + 3)
+        told(settings(name).refold(fitted, each, Fold(PLACES)), rows, ITEMS + 3)
         for each, rows in ((one, same), (two, same[::-1]))
     ]
     # In another order, among others and alone.
@@ -117,7 +118,7 @@ def test_a_user_is_scored_alike_to_the_bit_whatever_others_do(name, data):
         np.frombuffer(found[1][1], "f4").reshape(30, -1)[::-1],
     )
     assert found[0] == (best.tobytes(), scores.tobytes())
-    alone = told(settings(name).refold(fitted, one, PLACES), same[7:8], ITEMS + 3)
+    alone = told(settings(name).refold(fitted, one, Fold(PLACES)), same[7:8], ITEMS + 3)
     assert alone[1] == scores[7].tobytes()
 
 
@@ -127,14 +128,55 @@ def without(weights: sparse.csr_matrix, items: tuple[int, ...]) -> sparse.csr_ma
     return sparse.csr_matrix(dense)
 
 
+AGAIN = [0, 3, 8, USERS + 1]  # act on a further day; one had done nothing since the fit
+
+
+def acted_again(data: SourceData) -> SourceData:
+    """Some take an item again, one of them a new one; all else is as it was."""
+    weights, ages = data.weights.tolil(), data.weights.copy()
+    ages.data = data.ages
+    ages = ages.tolil()
+    for user, item in zip(AGAIN, (5, NEW_ITEMS[1], 9, NEW_ITEMS[2]), strict=True):
+        weights[user, item] += 2.0
+        ages[user, item] = -9.0
+    return replace(data, weights=weights.tocsr(), ages=ages.tocsr().data.astype(np.float32))
+
+
+@each_source
+def test_who_did_nothing_is_taken_over_and_all_is_as_if_everybody_were_solved_for(name, data):
+    fitted = settings(name).fit(data)
+    today, tomorrow = later(data, seed=1), acted_again(later(data, seed=1))
+    earlier = settings(name).refold(fitted, today, Fold(PLACES))
+    rows = np.arange(USERS + NEW_USERS)
+    rows[AGAIN] = -1
+    taken = settings(name).refold(fitted, tomorrow, Fold(PLACES, earlier, rows))
+    altogether = settings(name).refold(fitted, tomorrow, Fold(PLACES))
+    every = np.arange(USERS + NEW_USERS)
+    assert told(taken, every, ITEMS + 3) == told(altogether, every, ITEMS + 3)
+
+
+@pytest.mark.parametrize("name", sorted(FACTORS))
+def test_who_did_nothing_is_not_solved_for(name, data):
+    """What an earlier fold says of them stands, whatever it is."""
+    fitted = settings(name).fit(data)
+    earlier = settings(name).refold(fitted, data, Fold(np.arange(ITEMS)))
+    other = replace(earlier, users=np.full_like(earlier.users, 7.0))
+    acting, rows = AGAIN[:3], np.arange(USERS)
+    rows[acting] = -1
+    found = settings(name).refold(fitted, data, Fold(np.arange(ITEMS), other, rows))
+    idle = np.delete(np.arange(USERS), acting)
+    assert (found.users[idle] == 7.0).all()
+    assert (found.users[acting] == earlier.users[acting]).all()
+
+
 @each_source
 def test_known_items_score_for_idle_users_as_before(name, data):
     fitted = settings(name).fit(data)
-    folded = settings(name).refold(fitted, later(data, seed=1), PLACES)
+    folded = settings(name).refold(fitted, later(data, seed=1), Fold(PLACES))
     idle = np.arange(0, USERS, 2)
     known = folded.scores(idle)[:, PLACES]
     if name in FACTORS:
-        fitted = settings(name).refold(fitted, data, np.arange(ITEMS))
+        fitted = settings(name).refold(fitted, data, Fold(np.arange(ITEMS)))
     # What iALS penalises a user by grows with the catalogue.
     np.testing.assert_allclose(known, fitted.scores(idle), rtol=1e-3, atol=5e-3)
 
@@ -142,7 +184,7 @@ def test_known_items_score_for_idle_users_as_before(name, data):
 @pytest.mark.parametrize("name", sorted(FACTORS))
 def test_a_new_item_is_close_to_who_took_it(name, data):
     more = later(data, seed=1)
-    folded = settings(name).refold(settings(name).fit(data), more, PLACES)
+    folded = settings(name).refold(settings(name).fit(data), more, Fold(PLACES))
     new = NEW_ITEMS[1]
     took = more.weights[:, [new]].toarray().ravel() > 0
     scores = folded.scores(np.arange(USERS + NEW_USERS))[:, new]
@@ -153,7 +195,7 @@ def test_a_new_item_is_close_to_who_took_it(name, data):
 @each_source
 def test_a_new_user_is_scored_by_what_they_did(name, data):
     more = later(data, seed=1)
-    folded = settings(name).refold(settings(name).fit(data), more, PLACES)
+    folded = settings(name).refold(settings(name).fit(data), more, Fold(PLACES))
     scores = folded.scores(np.arange(USERS, USERS + NEW_USERS))
     assert np.isfinite(scores).all()
     if name not in IMPERSONAL:
@@ -164,5 +206,5 @@ def test_a_new_user_is_scored_by_what_they_did(name, data):
 def test_what_is_kept_is_not_changed(name, data):
     fitted = settings(name).fit(data)
     before = fitted.scores(np.arange(USERS)).tobytes()
-    settings(name).refold(fitted, later(data, seed=1), PLACES)
+    settings(name).refold(fitted, later(data, seed=1), Fold(PLACES))
     assert fitted.scores(np.arange(USERS)).tobytes() == before
