@@ -5,10 +5,9 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from recsys_batch import columns as c
-from recsys_batch.edge.entries import store_entries
+from recsys_batch.edge.entries import write_store
 from recsys_batch.edge.retention import collect
 from recsys_batch.edge.rollback import promote
-from recsys_batch.edge.store import ensure_store, store_folder
 from recsys_batch.errors import PublicationError
 from recsys_batch.job import Job, actor, main
 from recsys_batch.models.champion import name_champion
@@ -27,19 +26,15 @@ def run(job: Job) -> None:
             fix="run `recsys-batch publish` for that day first",
         )
     users = lake.read("topn_user", publication_id=publication_id).orderBy(c.USER_KEY).persist()
+    whole = users.drop(c.RANKED_IN).coalesce(1)  # where a sort splits depends on a sample
     segments = lake.read("topn_segment", publication_id=publication_id).coalesce(1)
     job.progress("building the edge store", 0, 3)
-    ensure_store(
-        store_folder(job.home, publication_id),
-        store_entries(users, segments, publication_id=publication_id, as_of=manifest["as_of"]),
-        publication_id=publication_id,
-        details={"digests": manifest["digests"], "as_of": manifest["as_of"]},
-    )
+    write_store(job.home, manifest, users=users, segments=segments)
     job.progress("writing plain exports", 1, 3)
     write_exports(
         export_folder(job.home, publication_id),
         {
-            "topn_user": users.coalesce(1),  # where a sort splits depends on a sample
+            "topn_user": whole,
             "topn_segment": segments.orderBy(F.col(c.SEGMENT).asc_nulls_first(), c.LEVEL),
         },
         details=manifest,

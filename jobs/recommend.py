@@ -9,9 +9,8 @@ from recsys_batch.contracts.facts import topn_facts
 from recsys_batch.contracts.suites import topn_suite
 from recsys_batch.contracts.verdicts import require
 from recsys_batch.job import Job, main
-from recsys_batch.lake.digests import frame_digest
 from recsys_batch.lists import made_lists, store_changes
-from recsys_batch.publish.manifest import require_same_lists, sealed_manifest
+from recsys_batch.publish.manifest import lists_digest, require_same_lists, sealed_manifest
 from recsys_batch.ranking.lists import available_items, segment_lists
 from recsys_batch.ranking.model import load_model
 from recsys_batch.ranking.ranker import Ranker
@@ -34,7 +33,7 @@ def run(job: Job) -> None:
         each.withColumn(c.PUBLICATION_ID, F.lit(run_id)) for each in (lists, segments)
     )
     if sealed is not None:
-        require_same_lists(sealed, users=frame_digest(lists)[0], segments=frame_digest(segments)[0])
+        require_same_lists(sealed, users=lists_digest(lists)[0], segments=lists_digest(segments)[0])
         job.say(f"publication {run_id} is sealed; its lists came out the same")
         return
     job.progress("ranking", 0, 2)

@@ -38,6 +38,7 @@ POSITION = "position"  # 1-based slot of an impression
 CLICKED = "clicked"  # an impression that was acted on
 PROPENSITY = "propensity"  # probability with which the logging policy showed the item
 PUBLICATION_ID = "publication_id"
+RANKED_IN = "ranked_in"
 VALUE = "value"  # rating, or what the source calls value
 QUANTITY = "quantity"
 PRICE = "price"  # per unit, in the source's currency

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from recsys_batch import columns as c
 from recsys_batch.config import Settings, load_settings
-from recsys_batch.edge.bodies import decode_body, look_up
+from recsys_batch.edge.bodies import look_up
 from recsys_batch.edge.retention import kept_publications
 from recsys_batch.edge.rollback import rollback
 from recsys_batch.edge.store import EdgeStore, store_folder
@@ -64,14 +65,13 @@ def live_list(
     key, _ = load_key(create=False)
     with EdgeStore(store_folder(home, live_publication(home))) as store:
         found = look_up(store.get, user_key=key.user_key(user), region=region, cohort=cohort)
-    if found is None:
-        raise PublicationError(
-            "the live publication holds no list at all",
-            where=str(home),
-            fix="roll back with `recsys-batch rollback`",
-        )
-    body = decode_body(found[1])
-    return {**body, "items": body["items"][:n]}
+        if found is None:
+            raise PublicationError(
+                "the live publication holds no list at all",
+                where=str(home),
+                fix="roll back with `recsys-batch rollback`",
+            )
+        return dict(json.loads(store.answer(*found, n)))
 
 
 def list_text(found: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def made_lists(job: Job, opened: Run, ranker: Ranker, *, sealed: bool) -> tuple[DataFrame, Changes]:
-    """The list of every user: user_key, region, items; and how many had to be made, and why.
+    """The list of every user, as of `rank_users`; and how many had to be made, and why.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def _kept(job: Job, run_id: str, keys: pa.StringArray) -> DataFrame:
 
     wanted = job.lake.spark.createDataFrame(pa.table({c.USER_KEY: keys}))
     stored = job.lake.read("topn_user", publication_id=run_id)
-    return stored.join(wanted, c.USER_KEY, how="left_semi").select(c.USER_KEY, c.REGION, c.ITEMS)
+    return stored.join(wanted, c.USER_KEY, how="left_semi").drop(c.PUBLICATION_ID)
 
 
 def _changes(job: Job, opened: Run, ranker: Ranker) -> Changes:

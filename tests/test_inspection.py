@@ -57,7 +57,7 @@ def lake(tmp_path) -> Path:
     for name in DAYS:
         seal(home, name)
         listed = sorted({**dict(entries(name)), anna: dict(entries(name))["u:000001"]}.items())
-        build_store(store_folder(home, name), listed, publication_id=name, details={})
+        build_store(store_folder(home, name), listed, as_of="2026-01-01", details={})
     for name in DAYS[:2]:
         promote(home, name, actor="tests", at=AT)
     rows = [

@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks.report import Figure, write_report
 from benchmarks.speed.load import Report, run_load
-from recsys_batch.edge.bodies import Item, encode_body, user_entry
+from recsys_batch.edge.bodies import Item, encode_list, user_entry
 from recsys_batch.edge.datafile import write_entries
 from recsys_batch.edge.rollback import promote, rollback
 from recsys_batch.edge.service import serve
@@ -72,7 +72,7 @@ def store_rows(folder: Path) -> list[Figure]:
 
     def build() -> None:
         name = f"p{next(numbers)}"
-        build_store(store_folder(home, name), pairs, publication_id=name, details={})
+        build_store(store_folder(home, name), pairs, as_of="2026-01-01", details={})
 
     built = best_rate(KEYS, build)
     asked = draw.sample(keys, KEYS)
@@ -102,13 +102,8 @@ def entries(publication: str) -> Iterator[tuple[str, bytes]]:
         for place in range(ITEMS)
     ]
 
-    def body(level: Any) -> bytes:
-        return encode_body(
-            publication_id=publication, as_of="2026-01-01", level=level, items=listed
-        )
-
-    value = body("user")
-    yield "g:", body("global")
+    value = encode_list(listed, where=publication)
+    yield "g:", value
     yield from ((key, value) for key in sorted(user_entry(user_key(str(u))) for u in range(USERS)))
 
 
@@ -133,7 +128,12 @@ def http_rows(folder: Path) -> list[Figure]:
     """Measure answers a second and their latency, and the same of a bare callable."""
     home = folder / "home"
     for name in ("p1", "p2"):
-        build_store(store_folder(home, name), entries(name), publication_id=name, details={})
+        build_store(
+            store_folder(home, name),
+            entries(name),
+            as_of="2026-01-01",
+            details={},
+        )
         promote(home, name, actor="benchmark", at=AT)
     draw = seeded()
     paths = [f"/v1/recommendations/{draw.randrange(USERS)}?n={ASKED}" for _ in range(10_000)]

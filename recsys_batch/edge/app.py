@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recsys_batch.edge import openapi
-from recsys_batch.edge.bodies import look_up, slice_body
+from recsys_batch.edge.bodies import look_up
 from recsys_batch.edge.live import LivePublication
 from recsys_batch.edge.metrics import CONTENT_TYPE, Metrics
 from recsys_batch.edge.requests import PREFIX, RequestError, parse_request, unknown_path
@@ -167,7 +167,7 @@ class EdgeApp:
         headers = [(b"etag", etag), self._cache, (b"x-publication", publication)]
         if if_none_match is not None and _matches(if_none_match, etag):
             return Answer(304, headers, b"", level)
-        return Answer(200, [*headers, _JSON], slice_body(value, wanted.n), level)
+        return Answer(200, [*headers, _JSON], store.answer(level, value, wanted.n), level)
 
     def _other(self, raw_path: bytes) -> Answer:
         if raw_path == b"/metrics":

@@ -1,28 +1,29 @@
-"""Answer bodies, serialised when a store is built; a request takes its first `n` items by a slice.
+"""Lists, serialised when a store is built; a request takes the first `n` items by a slice.
 
-A stored value is a version byte, the number of items, an offset table and the JSON text up to
-the last item. The table says where the text ends after 0, 1, 2, ... items, so an answer is that
-much of the text and the two closing brackets. A body names no user.
+A stored value is a version byte, the number of items, an offset table and the JSON text of the
+items. The table says where the text ends after 0, 1, 2, ... items, so an answer is the head of its
+publication and level, that much of the text and the two closing brackets. So equal lists have equal
+values in every publication. Neither names a user.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import struct
 from collections.abc import Callable, Iterable
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from recsys_batch.errors import EdgeError
 
 Level = Literal["user", "cohort", "region", "global"]
+LEVELS: tuple[Level, ...] = get_args(Level)
 GLOBAL_KEY = "g:"
 MAX_KEY_BYTES = 511  # LMDB's limit
 
-_VERSION = 1
+_VERSION = 2
 _HEADER = struct.Struct("<BH")
 _END = struct.Struct("<I")
 _CLOSE = b"]}"
@@ -60,19 +61,31 @@ def segment_entry(level: str, segment: str | None) -> str:
     return cohort_entry(segment) if level == "cohort" else region_entry(segment)
 
 
-def encode_body(*, publication_id: str, as_of: str, level: Level, items: Iterable[Item]) -> bytes:
-    """Serialise one list as the store keeps it.
+def answer_head(*, publication_id: str, as_of: str, level: Level) -> bytes:
+    """Return what stands before the items of an answer.
 
     Parameters
     ----------
     publication_id
-        The publication the list belongs to.
+        The publication that answers.
     as_of
-        The logical day, ``YYYY-MM-DD``.
+        Its logical day, ``YYYY-MM-DD``.
     level
         Whose list it is.
+    """
+    empty = {"publication": publication_id, "as_of": as_of, "level": level, "items": []}
+    return _encode(empty)[: -len(_CLOSE)]
+
+
+def encode_list(items: Iterable[Item], *, where: str) -> bytes:
+    """Serialise one list as the store keeps it.
+
+    Parameters
+    ----------
     items
         The list, best first; at most 65,535.
+    where
+        Whose it is, for errors; no user's name.
 
     Raises
     ------
@@ -84,20 +97,18 @@ def encode_body(*, publication_id: str, as_of: str, level: Level, items: Iterabl
         if not math.isfinite(each.score):
             raise EdgeError(
                 f"item {each.item_id!r} has the score {each.score}",
-                where=f"a {level} list of {publication_id}",
+                where=where,
                 fix="drop items without a finite score before exporting",
             )
     if len(listed) > 0xFFFF:
         raise EdgeError(
             f"a list holds {len(listed)} items",
-            where=f"a {level} list of {publication_id}",
+            where=where,
             fix="set recommend.n to 65535 or fewer",
         )
-    head = _encode({"publication": publication_id, "as_of": as_of, "level": level, "items": []})
-    fragments = [head[: -len(_CLOSE)], *map(_encode, listed)]
-    if len(fragments) > 2:
-        fragments[2:] = [b"," + each for each in fragments[2:]]
-    ends = list(accumulate(map(len, fragments)))
+    fragments = [*map(_encode, listed)]
+    fragments[1:] = [b"," + each for each in fragments[1:]]
+    ends = list(accumulate(map(len, fragments), initial=0))
     table = struct.pack(f"<{len(ends)}I", *ends)
     return _HEADER.pack(_VERSION, len(listed)) + table + b"".join(fragments)
 
@@ -106,24 +117,19 @@ def item_count(value: bytes) -> int:
     """Return how many items a stored value holds; raise `EdgeError` if it is not one."""
     if len(value) < _HEADER.size or value[0] != _VERSION:
         raise EdgeError(
-            "a stored value is not a body this version reads",
+            "a stored value is not a list that this version reads",
             where="edge store",
             fix="export the publication again with this version",
         )
     return int(_HEADER.unpack_from(value)[1])
 
 
-def slice_body(value: bytes, n: int) -> bytes:
-    """Return the answer's JSON with the first `n` items of a stored value (all, if fewer)."""
+def answer(head: bytes, value: bytes, n: int) -> bytes:
+    """Return an answer's JSON: its head and the first `n` items of a stored value, or all."""
     count = item_count(value)
     (end,) = _END.unpack_from(value, _HEADER.size + _END.size * min(n, count))
     start = _HEADER.size + _END.size * (count + 1)
-    return value[start : start + end] + _CLOSE
-
-
-def decode_body(value: bytes) -> dict[str, Any]:
-    """Return a stored value as the answer's fields: publication, as_of, level, items."""
-    return dict(json.loads(slice_body(value, item_count(value))))
+    return b"".join((head, value[start : start + end], _CLOSE))
 
 
 def look_up(

@@ -12,13 +12,14 @@ from recsys_batch.errors import EdgeError
 
 DATA = "data.mdb"
 MANIFEST = "manifest.json"
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 1 << 20
 
 
 def make_manifest(
     *,
     publication_id: str,
+    as_of: str,
     entries: int,
     content_sha256: str,
     data: Path,
@@ -28,6 +29,7 @@ def make_manifest(
     manifest: dict[str, Any] = {
         "format": _FORMAT,
         "publication_id": publication_id,
+        "as_of": as_of,
         "entries": entries,
         "content_sha256": content_sha256,
         "data_bytes": data.stat().st_size,

@@ -17,7 +17,7 @@ from typing import Any
 
 import lmdb
 
-from recsys_batch.edge.bodies import MAX_KEY_BYTES
+from recsys_batch.edge.bodies import LEVELS, MAX_KEY_BYTES, Level, answer, answer_head
 from recsys_batch.edge.datafile import open_read_only, read_back, write_entries
 from recsys_batch.edge.manifest import (
     DATA,
@@ -50,6 +50,12 @@ class EdgeStore:
     def __init__(self, folder: Path) -> None:
         self.manifest = verify_store(folder)
         self.publication_id: str = self.manifest["publication_id"]
+        self._heads = {
+            level: answer_head(
+                publication_id=self.publication_id, as_of=self.manifest["as_of"], level=level
+            )
+            for level in LEVELS
+        }
         try:
             self._env = open_read_only(folder / DATA)
         except lmdb.Error as error:
@@ -66,6 +72,10 @@ class EdgeStore:
             return None
         with self._env.begin() as transaction:
             return transaction.get(encoded)
+
+    def answer(self, level: Level, value: bytes, n: int) -> bytes:
+        """Return the answer's JSON for a list of some level: its first `n` items, or all."""
+        return answer(self._heads[level], value, n)
 
     def __len__(self) -> int:
         return int(self.manifest["entries"])
@@ -95,7 +105,7 @@ def ensure_store(
     folder: Path,
     entries: Iterable[tuple[str, bytes]],
     *,
-    publication_id: str,
+    as_of: str,
     details: Mapping[str, Any],
 ) -> dict[str, Any]:
     """`build_store`, unless an intact store of the same details is there; then read no entries.
@@ -111,14 +121,14 @@ def ensure_store(
         present = {}
     if present.get("details") == details:
         return present
-    return build_store(folder, entries, publication_id=publication_id, details=details)
+    return build_store(folder, entries, as_of=as_of, details=details)
 
 
 def build_store(
     folder: Path,
     entries: Iterable[tuple[str, bytes]],
     *,
-    publication_id: str,
+    as_of: str,
     details: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Build the store of a publication, or prove that it is there already.
@@ -126,13 +136,14 @@ def build_store(
     Parameters
     ----------
     folder
-        ``home/edge/PUBLICATION_ID``. A killed build leaves nothing there.
+        ``home/edge/PUBLICATION_ID``, by which the publication is known. A killed build leaves
+        nothing there.
     entries
         Keys and values, keys strictly ascending.
-    publication_id
-        Must be the folder's name.
+    as_of
+        Its logical day, ``YYYY-MM-DD``.
     details
-        JSON values kept in the manifest, such as the logical day and the run.
+        JSON values kept in the manifest, such as digests of the lists.
 
     Returns
     -------
@@ -145,18 +156,14 @@ def build_store(
         Keys are out of order, repeated or too long, there are no entries, or the folder holds
         an intact store of other content. A damaged store is replaced.
     """
-    if check_publication_id(publication_id) != folder.name:
-        raise EdgeError(
-            f"the folder is named {folder.name!r}, the publication {publication_id!r}",
-            where=str(folder),
-            fix="name the folder as the publication",
-        )
+    publication_id = check_publication_id(folder.name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     building, lock = _make_building(folder)
     try:
         content, count = write_entries(building / DATA, entries)
         manifest = make_manifest(
             publication_id=publication_id,
+            as_of=as_of,
             entries=count,
             content_sha256=content,
             data=building / DATA,
@@ -208,7 +215,7 @@ def _put_in_place(building: Path, folder: Path, manifest: dict[str, Any]) -> dic
             (building / name).replace(folder / name)
         sync_folder(folder)
         return read_manifest(folder)
-    same = ("content_sha256", "details")
+    same = ("content_sha256", "as_of", "details")
     if all(present[key] == manifest[key] for key in same):
         return present
     raise EdgeError(

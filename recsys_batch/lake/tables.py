@@ -497,6 +497,11 @@ TABLES: dict[str, Table] = {
                 ("user_key", "STRING", "user"),
                 ("region", "STRING", "the user's region"),
                 ("items", f"ARRAY<{LIST_ITEM}>", "the list, best first"),
+                (
+                    "ranked_in",
+                    "STRING",
+                    "the run that ranked it: an earlier one where nothing has changed since",
+                ),
             ),
             ("publication_id", "user_key"),
             ("publication_id",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recsys_batch import columns as c
 from recsys_batch.errors import PublicationError
@@ -14,6 +14,9 @@ from recsys_batch.lake.ledger import read_rows, replace_rows
 from recsys_batch.lake.runs import Run
 from recsys_batch.lake.store import Lake
 from recsys_batch.publish.pointer import read_current
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 
 def manifests(home: Path) -> list[dict[str, Any]]:
@@ -38,6 +41,11 @@ def live_of_later_day(home: Path, as_of: str) -> str | None:
     return live if sealed is not None and sealed["as_of"] > as_of else None
 
 
+def lists_digest(lists: DataFrame) -> tuple[str, int]:
+    """Digest of lists, whichever run ranked them, and how many there are."""
+    return frame_digest(lists.drop(c.RANKED_IN))
+
+
 def seal(
     lake: Lake, run: Run, *, recipe: Mapping[str, Any], metrics: Mapping[str, float]
 ) -> dict[str, Any]:
@@ -57,7 +65,7 @@ def seal(
     """
     digests, rows = {}, {}
     for table in ("topn_user", "topn_segment"):
-        digests[table], rows[table] = frame_digest(lake.read(table, publication_id=run.run_id))
+        digests[table], rows[table] = lists_digest(lake.read(table, publication_id=run.run_id))
         if not rows[table]:
             raise PublicationError(
                 f"{table} holds no list of {run.run_id}",

@@ -22,6 +22,7 @@ from recsys_batch.ranking.ranker import Ranker
 
 Bools = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
+UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ class Changes:
         """The same as rows of `list_changes`."""
         return [
             {"built_on": self.built_on, "reason": reason, "users": count}
-            for reason, count in (*self.reasons.items(), ("unchanged", len(self.unchanged)))
+            for reason, count in (*self.reasons.items(), (UNCHANGED, len(self.unchanged)))
         ]
 
 

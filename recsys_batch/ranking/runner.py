@@ -37,7 +37,7 @@ def rank_users(
     n: int,
     rows: npt.NDArray[np.integer] | None = None,
 ) -> DataFrame:
-    """Rank items for users of a stored model who may have a list: user_key, region, items.
+    """Rank items for users of a stored model who may have a list.
 
     The file is shipped once to each machine and mapped into memory by its workers. Tasks are pure,
     so that a retried or speculative one does no harm.
@@ -50,8 +50,14 @@ def rank_users(
         As in `Ranker`.
     rows
         Rows of the users; None: of all. A list does not depend on what other users are ranked.
+
+    Returns
+    -------
+    DataFrame
+        user_key, region, items, ranked_in.
     """
     from pyspark import SparkFiles
+    from pyspark.sql import functions as F
 
     context = spark.sparkContext
     context.addFile(str(path))
@@ -70,7 +76,8 @@ def rank_users(
                     own = users[block * _BLOCK_USERS : (block + 1) * _BLOCK_USERS]
                     yield user_lists(ranker, own, reasons)
 
-    return spark.range(0, blocks, 1, tasks).mapInArrow(run, _LIST)
+    lists = spark.range(0, blocks, 1, tasks).mapInArrow(run, _LIST)
+    return lists.withColumn(c.RANKED_IN, F.lit(run_id))
 
 
 _workers: dict[str, tuple[Ranker, Reasons]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import re
 
@@ -10,6 +11,9 @@ import pytest
 from deltalake import DeltaTable
 
 from e2e.sample import Shop, must
+from recsys_batch.edge.entries import earlier_store
+from recsys_batch.edge.manifest import DATA, MANIFEST
+from recsys_batch.edge.store import store_folder
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
@@ -75,7 +79,7 @@ def test_only_users_of_whom_something_changed_are_ranked_anew(shop, said):
     assert "lists are made anew: " in said
     folded = re.findall(r"(?:full|train): (\d+) of (\d+) users are folded in anew", said)
     assert len(folded) == 2 * len(DAYS)
-    assert all(0 < int(anew) < int(active) - 20 for anew, active in folded)
+    assert all(0 < int(anew) < int(active) for anew, active in folded)
     fits = {row["run_id"][:10]: str(row["fit_day"]) for row in rows(shop, "recipes")}
     assert fits == dict.fromkeys((FIT, *DAYS), FIT)
 
@@ -98,3 +102,26 @@ def test_the_last_day_alone_elsewhere_gives_the_same_publication(shop, tmp_path)
     assert f"the model of {FIT}, which is kept for some days, is not there" in heard
     (one,) = digests(other).items()
     assert one in digests(shop).items()
+    for name in (DATA, MANIFEST):
+        built, altogether = (
+            (store_folder(each.home, one[0]) / name).read_bytes() for each in (shop, other)
+        )
+        assert built == altogether
+
+
+@pytest.mark.usefixtures("said")
+def test_lists_say_in_which_run_they_were_ranked(shop):
+    """Of the last day's, those that were taken over; so its store took their entries over, too."""
+    runs = {row["run_id"][:10]: row["run_id"] for row in rows(shop, "runs")}
+    last = runs[DAYS[-1]]
+    lists = [row for row in rows(shop, "topn_user") if row["publication_id"] == last]
+    of_run = collections.Counter(row["ranked_in"] for row in lists)
+    told = {
+        row["reason"]: row["users"] for row in rows(shop, "list_changes") if row["run_id"] == last
+    }
+    assert sum(of_run.values()) - of_run[last] == told["unchanged"]
+    assert set(of_run) == set(runs.values())
+    with earlier_store(shop.home, last) as store:
+        assert store.publication_id == runs[DAYS[0]]
+    with earlier_store(shop.home, runs[FIT]) as store:
+        assert store is None

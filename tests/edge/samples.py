@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recsys_batch.edge.bodies import Item, encode_body
+from recsys_batch.edge.bodies import Item, encode_list
 from recsys_batch.edge.store import build_store, store_folder
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -27,27 +27,20 @@ def items(publication: str, count: int) -> list[Item]:
 
 
 def entries(publication: str, users: int = 40, count: int = 5) -> Iterator[tuple[str, bytes]]:
-    def body(level: str) -> bytes:
-        return encode_body(
-            publication_id=publication,
-            as_of="2026-01-01",
-            level=level,
-            items=items(publication, count),
-        )
-
-    yield "c:new", body("cohort")
-    yield "g:", body("global")
-    yield "r:DE", body("region")
+    value = encode_list(items(publication, count), where=publication)
+    yield "c:new", value
+    yield "g:", value
+    yield "r:DE", value
     for user in range(users):
-        yield f"u:{user:06d}", body("user")
+        yield f"u:{user:06d}", value
 
 
 def build(home: Path, publication: str, **size: int) -> dict:
     return build_store(
         store_folder(home, publication),
         entries(publication, **size),
-        publication_id=publication,
-        details={"as_of": "2026-01-01"},
+        as_of="2026-01-01",
+        details={},
     )
 
 

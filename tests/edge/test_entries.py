@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
-from recsys_batch.edge.bodies import decode_body
+from recsys_batch.edge.bodies import answer
 from recsys_batch.edge.entries import store_entries
 from recsys_batch.edge.manifest import DATA, MANIFEST
 from recsys_batch.edge.store import EdgeStore, build_store, store_folder
@@ -16,6 +17,7 @@ from recsys_batch.lake.tables import LIST_ITEM
 
 pytestmark = pytest.mark.spark
 
+LISTS = f"user_key STRING, items ARRAY<{LIST_ITEM}>, ranked_in STRING"
 ITEMS = f"items ARRAY<{LIST_ITEM}>"
 COHORTS = ["a b", "DE", "日本"]  # some are called as regions are
 REGIONS = ["Österreich", "zürich", "Zürich", "日本", "Île-de-France", "a b", "DE", "\U0001f30d"]
@@ -29,13 +31,17 @@ def items(name: str) -> list[tuple[object, ...]]:
     ]
 
 
+def own_items(user: str) -> list[tuple[object, ...]]:
+    return items(user[:4]) if user != USERS[3] else []
+
+
 @pytest.fixture(scope="module")
 def lists(spark):
-    users = [(user, items(user[:4]) if user != USERS[3] else []) for user in reversed(USERS)]
+    users = [(user, own_items(user), "p1") for user in reversed(USERS)]
     segments = [("region", region, items(region)) for region in REGIONS]
     segments += [("cohort", cohort, items(f"{cohort}'s")) for cohort in COHORTS]
     return (
-        spark.createDataFrame(users, f"user_key STRING, {ITEMS}").orderBy("user_key"),
+        spark.createDataFrame(users, LISTS).orderBy("user_key"),
         spark.createDataFrame(
             [*segments, ("global", None, items("all"))], f"level STRING, segment STRING, {ITEMS}"
         ),
@@ -43,7 +49,7 @@ def lists(spark):
 
 
 def entries(users, segments) -> list[tuple[str, bytes]]:
-    return list(store_entries(users, segments, publication_id="p1", as_of="2026-01-02"))
+    return list(store_entries(users, segments, publication_id="p1"))
 
 
 @pytest.fixture(scope="module")
@@ -62,25 +68,21 @@ def test_keys_ascend_by_their_bytes(found):
     ]
 
 
-def test_each_body_is_its_list(found):
-    bodies = {key: decode_body(body) for key, body in found}
-    assert bodies["g:"] == {
-        "publication": "p1",
-        "as_of": "2026-01-02",
-        "level": "global",
-        "items": [
-            # What explains a score, propensity and probability are for analysts and not served.
-            dict(zip(("item_id", "score", "source", "reason"), item[:4], strict=True))
-            for item in items("all")
-        ],
-    }
-    assert bodies["r:日本"]["level"] == "region"
-    assert bodies["r:日本"]["items"][0]["reason"] == "because of 日本"
-    assert bodies["c:日本"]["level"] == "cohort"
-    assert bodies["c:日本"]["items"][0]["reason"] == "because of 日本's"
-    assert bodies[f"u:{USERS[0]}"]["level"] == "user"
-    assert bodies[f"u:{USERS[0]}"]["items"][1]["item_id"] == f"{USERS[0][:4]}-2"
-    assert bodies[f"u:{USERS[3]}"]["items"] == []
+def told(value: bytes) -> list[dict[str, object]]:
+    return json.loads(answer(b'{"items":[', value, 10))["items"]
+
+
+def test_each_value_is_its_list(found):
+    lists = {key: told(value) for key, value in found}
+    assert lists["g:"] == [
+        # What explains a score, propensity and probability are for analysts and not served.
+        dict(zip(("item_id", "score", "source", "reason"), item[:4], strict=True))
+        for item in items("all")
+    ]
+    assert lists["r:日本"][0]["reason"] == "because of 日本"
+    assert lists["c:日本"][0]["reason"] == "because of 日本's"
+    assert lists[f"u:{USERS[0]}"][1]["item_id"] == f"{USERS[0][:4]}-2"
+    assert lists[f"u:{USERS[3]}"] == []
 
 
 def test_neither_partitions_nor_order_change_a_byte(lists, found):
@@ -98,9 +100,8 @@ def test_stores_built_twice_are_byte_identical(lists, tmp_path):
             lists[0].repartition(parts).orderBy("user_key"),
             lists[1],
             publication_id="p1",
-            as_of="2026-01-02",
         )
-        build_store(folder, stream, publication_id="p1", details={"as_of": "2026-01-02"})
+        build_store(folder, stream, as_of="2026-01-02", details={})
         return folder
 
     one, two = build(tmp_path / "one", 1), build(tmp_path / "two", 5)
@@ -111,7 +112,7 @@ def test_stores_built_twice_are_byte_identical(lists, tmp_path):
     assert (one / DATA).stat().st_ino == before
     with EdgeStore(one) as store:
         assert len(store) == len(USERS) + len(REGIONS) + len(COHORTS) + 1
-        assert decode_body(store.get("r:Zürich"))["items"][0]["item_id"] == "Zürich-1"
+        assert told(store.get("r:Zürich"))[0]["item_id"] == "Zürich-1"
 
 
 def test_users_out_of_order_are_refused(lists, tmp_path):
@@ -119,10 +120,9 @@ def test_users_out_of_order_are_refused(lists, tmp_path):
         lists[0].orderBy("user_key", ascending=False),
         lists[1],
         publication_id="p1",
-        as_of="2026-01-02",
     )
     with pytest.raises(EdgeError, match="sort by key"):
-        build_store(store_folder(tmp_path, "p1"), stream, publication_id="p1", details={})
+        build_store(store_folder(tmp_path, "p1"), stream, as_of="2026-01-02", details={})
     assert list((tmp_path / "edge").iterdir()) == []
 
 
@@ -131,3 +131,51 @@ def test_a_publication_without_user_lists_has_its_fallbacks(lists):
     found = entries(users.where("false"), segments)
     assert found[len(COHORTS)][0] == "g:"
     assert len(found) == len(REGIONS) + len(COHORTS) + 1
+
+
+@pytest.fixture
+def taken_over(spark, lists, tmp_path):
+    """Lists of p2, of which every second is one that p1 had; users come and go, and p1's store."""
+    users, segments = lists
+    store = store_folder(tmp_path, "p1")
+    build_store(store, entries(users, segments), as_of="2026-01-02", details={})
+    rows = [
+        (user, items(f"new {user[:4]}"), "p2")
+        if place % 2
+        else (user, own_items(user), ("p1", "p0")[place % 4 // 2])
+        for place, user in enumerate([*USERS[:20], "zz"], start=1)
+    ]
+    later = spark.createDataFrame(rows, LISTS).orderBy("user_key")
+    with EdgeStore(store) as earlier:
+        yield later, segments, earlier
+
+
+def test_lists_that_were_taken_over_are_those_of_the_earlier_store_to_the_byte(taken_over):
+    later, segments, earlier = taken_over
+    whole = list(store_entries(later, segments, publication_id="p2"))
+    taken = list(store_entries(later, segments, publication_id="p2", earlier=earlier))
+    assert taken == whole
+    assert len(taken) == len(REGIONS) + len(COHORTS) + 1 + 21
+    assert told(dict(taken)[f"u:{USERS[0]}"])[0]["item_id"] == f"new {USERS[0][:4]}-1"
+
+
+def test_lists_that_were_taken_over_are_not_serialised_again(taken_over, tmp_path):
+    """What stands in the earlier store is what comes, whatever the lists say."""
+    later, segments, _ = taken_over
+    store = store_folder(tmp_path, "other")
+    marked = ((f"u:{user}", b"as it was") for user in USERS)
+    build_store(store, marked, as_of="2026-01-02", details={})
+    with EdgeStore(store) as earlier:
+        taken = dict(store_entries(later, segments, publication_id="p2", earlier=earlier))
+    assert [taken[f"u:{user}"] == b"as it was" for user in USERS[:4]] == [False, True, False, True]
+
+
+def test_a_list_that_is_not_where_it_was_taken_from_is_an_error(taken_over, tmp_path):
+    later, segments, _ = taken_over
+    store = store_folder(tmp_path, "other")
+    build_store(store, [("u:0", b"x")], as_of="2026-01-02", details={})
+    with (
+        EdgeStore(store) as earlier,
+        pytest.raises(EdgeError, match="not in the store that it was taken from"),
+    ):
+        list(store_entries(later, segments, publication_id="p2", earlier=earlier))

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from e2e.sample import BIN, PROJECT
 
-from recsys_batch.edge.bodies import decode_body, look_up
+from recsys_batch.edge.bodies import look_up
 from recsys_batch.edge.manifest import verify_store
 from recsys_batch.edge.store import EdgeStore, store_folder
 from recsys_batch.lake.ledger import read_rows
@@ -206,8 +206,8 @@ def read_as_a_user(home: Path) -> str | None:
         return None
     with EdgeStore(store_folder(home, live)) as store:
         found = look_up(store.get, user_key="nobody", region=None)
-    assert found is not None
-    body = decode_body(found[1])
+        assert found is not None
+        body = json.loads(store.answer(*found, 10))
     assert body["publication"] == live
     assert body["items"]
     return live

@@ -48,7 +48,7 @@ def rows(home: Path, *names: str) -> None:
 def store(home: Path, publication_id: str) -> None:
     entries = ((f"k{number:05}", b"x" * 200) for number in range(1000))
     folder = store_folder(home, publication_id)
-    build_store(folder, entries, publication_id=publication_id, details={})
+    build_store(folder, entries, as_of="2026-01-01", details={})
 
 
 def lines(home: Path) -> None:
