@@ -20,7 +20,7 @@ from recsys_batch.publish.pointer import read_current
 from recsys_batch.ranking.backtest import read_holdout
 from recsys_batch.ranking.model import load_model
 from recsys_batch.ranking.ranker import Ranker
-from recsys_batch.ranking.stored import model_path
+from recsys_batch.ranking.stored import model_path, remove_unfinished
 
 
 def run(job: Job) -> Decision:
@@ -52,6 +52,7 @@ def run(job: Job) -> Decision:
     replace_rows(job.home, "decisions", [{**decision.to_dict(), c.RUN_ID: run_id}], run_id=run_id)
     reached = {row[c.METRIC]: row[c.VALUE] for row in rows if row[c.MODEL] == "lists"}
     log_metrics(job.home, settings, opened, reached)
+    remove_unfinished(job.home, run_id)  # those of the champion
     job.say("\n".join([quality_table(rows), *rounding_loss(scores)]))
     return decision
 

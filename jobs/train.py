@@ -13,7 +13,7 @@ from recsys_batch.models.champion import register_challenger
 from recsys_batch.models.factors import factor_tables
 from recsys_batch.models.recipes import run_recipe
 from recsys_batch.models.serving import FactorTables
-from recsys_batch.ranking.stored import keep_latest, model_path
+from recsys_batch.ranking.stored import keep_latest, model_path, remove_unfinished
 
 
 def run(job: Job) -> str:
@@ -48,6 +48,7 @@ def run(job: Job) -> str:
     )
     row = {c.RUN_ID: run_id, "recipe": recipe.text(), "model_version": version}
     replace_rows(job.home, "models", [{**row, "mlflow_run": tracked}], run_id=run_id)
+    remove_unfinished(job.home, run_id)
     job.say(f"model {version}: {', '.join(recipe.sources)}")
     return version
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,23 @@ Floats = npt.NDArray[np.float32]
 _INITIAL = np.float32(0.01)  # largest of the initial factors
 
 
+@dataclass(frozen=True, eq=False)
+class AlsState:
+    """A fit between two sweeps: all that the next one depends on.
+
+    Attributes
+    ----------
+    sweeps
+        Those done.
+    users, items
+        float32, rows x factors, in the order of the matrix.
+    """
+
+    sweeps: int
+    users: Floats
+    items: Floats
+
+
 def fit_als(
     weights: sparse.csr_matrix,
     *,
@@ -36,8 +54,8 @@ def fit_als(
     seed: int,
     frequency_exponent: float = 0.0,
     threads: int | None = None,
-    start: Floats | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    start: Floats | AlsState | None = None,
+    after_sweep: Callable[[AlsState], None] | None = None,
 ) -> tuple[Floats, Floats]:
     """Fit ALS; equal input, settings and machine give equal bits, whatever the threads.
 
@@ -51,9 +69,10 @@ def fit_als(
         Solver threads; None takes every core. BLAS runs on one thread a solver.
     start
         Item factors to begin with, items x factors, such as those of the day before: fewer sweeps
-        do. None draws them by `seed`.
-    progress
-        Called with sweeps done and sweeps in all.
+        do. Or the state of a fit that was stopped: it goes on behind its sweeps, to the bits that
+        it would have come to; its factors are written to. None draws items by `seed`.
+    after_sweep
+        Called with the state after each sweep; the next one writes to its factors.
 
     Returns
     -------
@@ -66,12 +85,8 @@ def fit_als(
         The factors are not finite, or `start` has another shape.
     """
     shape = weights.shape
-    items = (
-        _initial((shape[1], factors), seed=seed)
-        if start is None
-        else _given(start, (shape[1], factors))
-    )
-    users = np.zeros((shape[0], factors), dtype=np.float32)
+    begun = _begin(start, shape, factors=factors, seed=seed)
+    users, items = begun.users, begun.items
     values = weights.data.astype(np.float32, copy=False)
     by_user = sparse.csr_matrix((values, weights.indices, weights.indptr), shape, copy=False)
     by_item = by_user.T.tocsr()
@@ -83,12 +98,12 @@ def fit_als(
         threadpool_limits(limits=1, user_api="blas"),
         ThreadPoolExecutor(threads or cores()) as pool,
     ):
-        for sweep in range(iterations):
+        for sweep in range(begun.sweeps, iterations):
             of_users.solve(items, users, pool)
             of_items.solve(users, items, pool)
             require_finite(users, items, where=where)
-            if progress is not None:
-                progress(sweep + 1, iterations)
+            if after_sweep is not None:
+                after_sweep(AlsState(sweep + 1, users, items))
     return users, items
 
 
@@ -152,17 +167,32 @@ def require_finite(users: Floats, items: Floats, *, where: str) -> None:
         )
 
 
+def _begin(
+    start: Floats | AlsState | None, shape: tuple[int, int], *, factors: int, seed: int
+) -> AlsState:
+    """The state before the first sweep; that of a stopped fit is not copied, however large."""
+    of_users, of_items = ((rows, factors) for rows in shape)
+    if isinstance(start, AlsState):
+        users, items = _shaped(start.users, of_users), _shaped(start.items, of_items)
+        kept = (np.require(each, np.float32, ["C", "W"]) for each in (users, items))
+        return AlsState(start.sweeps, *kept)
+    users = np.zeros(of_users, dtype=np.float32)
+    if start is None:
+        return AlsState(0, users, _initial(of_items, seed=seed))
+    return AlsState(0, users, np.array(_shaped(start, of_items), dtype=np.float32, order="C"))
+
+
 def _initial(shape: tuple[int, int], *, seed: int) -> Floats:
     drawn = np.random.default_rng(seed).random(shape, dtype=np.float32)
     drawn *= _INITIAL
     return drawn
 
 
-def _given(start: Floats, shape: tuple[int, int]) -> Floats:
+def _shaped(start: Floats, shape: tuple[int, int]) -> Floats:
     if start.shape != shape:
         raise InputDataError(
             f"factors of shape {start.shape} where {shape} are needed",
             where="fit_als start",
-            fix="give one row an item, in the order of the matrix, as wide as what is fitted",
+            fix="give one row each, in the order of the matrix, as wide as what is fitted",
         )
-    return np.array(start, dtype=np.float32, order="C")
+    return start

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-from scipy import sparse
-
 from recsys_batch.config import ModelSettings
 from recsys_batch.errors import SetupError
-from recsys_batch.models.als import als_memory
-from recsys_batch.models.mllib import UNFINISHED, fit_mllib
+from recsys_batch.models.als import AlsState, als_memory
+from recsys_batch.models.checkpoints import checkpoint_path, read_checkpoint, write_checkpoint
+from recsys_batch.models.mllib import fit_mllib
 from recsys_batch.models.sources import AlsSettings, FactorScores, SourceData
 from recsys_batch.models.sources.interface import Floats
 from recsys_batch.setup.machine import available_memory, cores, parse_memory
@@ -36,11 +34,14 @@ class AlsEngine:
     spark
         The session, for MLlib.
     folder
-        Driver and executors see it; MLlib's files lie there while it fits.
+        Driver and executors see it; MLlib's files lie there while it fits, and checkpoints.
     say
-        Called with a line for the user where `auto` does not take this machine.
+        Called with a line for the user where `auto` does not take this machine, and where a fit
+        does not begin anew.
     progress
         Called with sweeps done and sweeps in all.
+    apart
+        Seconds of fitting on this machine before a checkpoint is worth writing.
     """
 
     settings: ModelSettings
@@ -48,9 +49,12 @@ class AlsEngine:
     folder: Path
     say: Callable[[str], None] = lambda _line: None
     progress: Callable[[int, int], None] | None = None
+    apart: float = 20.0
 
     def __call__(self, als: AlsSettings, data: SourceData) -> FactorScores:
-        """Fit a source of kind `als`; what MLlib fitted is kept until the stage is done.
+        """Fit a source of kind `als`, or go on with it where a stage that was killed left off.
+
+        What MLlib fitted is kept, and of this machine the state after a sweep when it is worth it.
 
         Raises
         ------
@@ -58,21 +62,53 @@ class AlsEngine:
             `local` is asked for and does not fit.
         InputDataError
             The factors are not finite.
+        OSError
+            A checkpoint cannot be written.
         """
         need = als_memory(data.weights, factors=als.factors)
         limit = self._limit()
-        if choose_engine(self.settings.engine, need=need, limit=limit) == "local":
-            return als.fit(data, threads=cores())
-        if self.settings.engine == "auto":
+        engine = choose_engine(self.settings.engine, need=need, limit=limit)
+        if engine != "local" and self.settings.engine == "auto":
             self.say(f"als: {_lack(need, limit)}: fitted by Spark MLlib")
+        path = checkpoint_path(self.folder, engine, als, data.weights)
+        kept = self._kept(path, als, data)
+        if kept is not None and kept.sweeps == als.iterations:
+            return FactorScores(kept.users, kept.items)
+        if engine == "local":
+            after = self._after_sweep(path, als.iterations)
+            return als.fit(data, threads=cores(), start=kept, after_sweep=after)
         self.folder.mkdir(parents=True, exist_ok=True)
-        kept = self.folder / f"{UNFINISHED}{_digest(als, data.weights)}.npz"
-        if kept.exists():
-            self.say("als: fitted before this stage was stopped")
-            return _read(kept)
         fitted = FactorScores(*self._fit_mllib(als, data))
-        _write(kept, fitted)
+        write_checkpoint(path, AlsState(als.iterations, fitted.users, fitted.items))
         return fitted
+
+    def _kept(self, path: Path, als: AlsSettings, data: SourceData) -> AlsState | None:
+        """What was kept of a fit, and a line about it."""
+        if not path.exists():
+            return None
+        state = read_checkpoint(path, als, data.weights.shape)
+        if state is None:
+            self.say(f"als: {path} is damaged: fitted from the beginning")
+        elif state.sweeps < als.iterations:
+            self.say(f"als: goes on behind sweep {state.sweeps} of {als.iterations}")
+        else:
+            self.say("als: fitted before this stage was stopped")
+        return state
+
+    def _after_sweep(self, path: Path, sweeps: int) -> Callable[[AlsState], None]:
+        """Report a sweep, and write its state if it is time to; the last one where others were."""
+        written = time.monotonic()
+
+        def after(state: AlsState) -> None:
+            nonlocal written
+            if self.progress is not None:
+                self.progress(state.sweeps, sweeps)
+            completes = state.sweeps == sweeps and path.exists()
+            if completes or time.monotonic() - written >= self.apart:
+                write_checkpoint(path, state)
+                written = time.monotonic()
+
+        return after
 
     def _fit_mllib(self, als: AlsSettings, data: SourceData) -> tuple[Floats, Floats]:
         return fit_mllib(
@@ -122,26 +158,6 @@ def choose_engine(
             "memory (model.memory)",
         )
     return wanted
-
-
-def _digest(als: AlsSettings, weights: sparse.csr_matrix) -> str:
-    """Name of a fit (16 hex digits): its settings and interactions."""
-    digest = hashlib.sha256(f"{als.model_dump_json()} {weights.shape}".encode())
-    for part in (weights.indptr, weights.indices, weights.data):
-        digest.update(np.ascontiguousarray(part).data)
-    return digest.hexdigest()[:16]
-
-
-def _write(path: Path, fitted: FactorScores) -> None:
-    aside = path.with_suffix(".building")
-    with aside.open("wb") as file:
-        np.savez(file, users=fitted.users, items=fitted.items)
-    aside.replace(path)
-
-
-def _read(path: Path) -> FactorScores:
-    with np.load(path) as found:
-        return FactorScores(found["users"], found["items"])
 
 
 def _lack(need: int, limit: int | None) -> str:

@@ -24,11 +24,11 @@ import pyarrow.parquet as pq
 from scipy import sparse
 
 from recsys_batch.models.als import Floats, require_finite
+from recsys_batch.models.checkpoints import UNFINISHED
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-UNFINISHED = "als-"  # how the names begin of what lies in the folder until the stage is done
 _BLOCKS = 10  # of users and of items; the factors depend on it, so that it is not the cluster's
 _CHECKPOINT_SWEEPS = 5  # after which the plan, which grows with each, is cut
 _ROWS = 1 << 20  # pairs a row group: what a task reads at once

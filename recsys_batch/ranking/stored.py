@@ -24,11 +24,15 @@ def keep(home: Path, run_id: str) -> None:
 
 
 def keep_latest(home: Path) -> None:
-    """Remove the models of all runs but those trained last, and what the last one's fits left."""
-    from recsys_batch.models.mllib import UNFINISHED
-
+    """Remove the models of all runs but those trained last."""
     runs = sorted((home / "fitted").iterdir(), key=lambda each: each.stat().st_mtime_ns)
     for old in runs[:-_KEPT]:
         shutil.rmtree(old)
-    for left in runs[-1].glob(f"{UNFINISHED}*"):
+
+
+def remove_unfinished(home: Path, run_id: str) -> None:
+    """Remove what a run's fits left for the case that their stage is killed: it is done."""
+    from recsys_batch.models.checkpoints import UNFINISHED
+
+    for left in run_folder(home, run_id).glob(f"{UNFINISHED}*"):
         shutil.rmtree(left) if left.is_dir() else left.unlink()

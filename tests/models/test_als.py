@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from recsys_batch.errors import InputDataError
-from recsys_batch.models.als import fit_als, require_finite
+from recsys_batch.models.als import AlsState, fit_als, require_finite
 
 
 def fit(weights: sparse.csr_matrix, **changed):
@@ -37,11 +37,50 @@ def test_another_seed_gives_other_factors(sparse_weights):
     assert one.tobytes() != other.tobytes()
 
 
-def test_the_input_is_not_changed_and_progress_counts_the_sweeps(sparse_weights):
-    before, seen = sparse_weights.data.copy(), []
-    fit(sparse_weights, iterations=3, progress=lambda done, steps: seen.append((done, steps)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+def states(weights: sparse.csr_matrix, **changed) -> list[AlsState]:
+    """Copies of the states after the sweeps of a fit."""
+    found: list[AlsState] = []
+    fit(
+        weights,
+        after_sweep=lambda now: found.append(
+            AlsState(now.sweeps, now.users.copy(), now.items.copy())
+        ),
+        **changed,
+    )
+    return found
+
+
+def test_the_input_is_not_changed_and_the_sweeps_are_counted(sparse_weights):
+    before = sparse_weights.data.copy()
+    assert [each.sweeps for each in states(sparse_weights, iterations=3)] == [1, 2, 3]
     np.testing.assert_array_equal(sparse_weights.data, before)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("sweeps", range(1, 7))
+def test_behind_any_sweep_a_fit_goes_on_to_the_bits_of_one_that_was_not_stopped(
+    sparse_weights, sweeps, threads
+):
+    """Conjugate gradients stop early: users that began elsewhere would be others."""
+    whole = fit(sparse_weights, iterations=6, threads=3 - threads)
+    stopped = states(sparse_weights, iterations=sweeps)[-1]
+    told: list[int] = []
+    found = fit(
+        sparse_weights,
+        iterations=6,
+        threads=threads,
+        start=stopped,
+        after_sweep=lambda now: told.append(now.sweeps),
+    )
+    assert told == list(range(sweeps + 1, 7))
+    assert [each.tobytes() for each in found] == [each.tobytes() for each in whole]
+
+
+def test_without_its_users_a_state_leads_to_other_bits(sparse_weights):
+    whole = fit(sparse_weights, iterations=3)
+    stopped = states(sparse_weights, iterations=2)[-1]
+    found = fit(sparse_weights, iterations=1, start=stopped.items)
+    assert found[0].tobytes() != whole[0].tobytes()
 
 
 def test_a_checkerboard_is_learnt():
@@ -191,6 +230,11 @@ def test_from_given_factors_fewer_sweeps_reach_the_same_loss(sparse_weights):
 def test_factors_to_begin_with_of_another_shape_are_refused(sparse_weights):
     with pytest.raises(InputDataError, match=r"fit_als start: .*\(119, 8\) where \(120, 8\)"):
         fit(sparse_weights, start=np.zeros((119, 8), dtype=np.float32))
+    users, items = fit(sparse_weights, iterations=1)
+    with pytest.raises(InputDataError, match=r"fit_als start: .*\(299, 8\) where \(300, 8\)"):
+        fit(sparse_weights, start=AlsState(1, users[1:], items))
+    with pytest.raises(InputDataError, match=r"fit_als start: .*\(120, 7\) where \(120, 8\)"):
+        fit(sparse_weights, start=AlsState(1, users, items[:, 1:]))
 
 
 def test_rows_without_interactions_are_zero():

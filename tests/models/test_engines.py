@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -102,13 +103,16 @@ def test_what_is_no_amount_of_memory_is_refused_by_its_own_name(data, tmp_path):
         ModelSettings.model_validate({"engine": "spark"})
 
 
-def test_auto_is_local_to_the_bit_where_it_fits_and_says_nothing(data, tmp_path):
+def test_auto_is_local_to_the_bit_where_it_fits_and_says_and_writes_nothing(data, tmp_path):
     said: list[str] = []
-    found = engine(tmp_path, said=said)(ALS, data)
-    wanted = ALS.fit(data)
+    told: list[tuple[int, int]] = []
+    fit = replace(engine(tmp_path, said=said), progress=lambda *sweeps: told.append(sweeps))
+    found, wanted = fit(ALS, data), ALS.fit(data)
     assert found.users.tobytes() == wanted.users.tobytes()
     assert found.items.tobytes() == wanted.items.tobytes()
     assert said == []
+    assert told == [(1, 2), (2, 2)]
+    assert list(tmp_path.iterdir()) == []  # as it took no time that is worth keeping
 
 
 @pytest.mark.spark

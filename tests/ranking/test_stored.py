@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from recsys_batch.ranking.stored import keep_latest, model_path
+from recsys_batch.ranking.stored import keep_latest, model_path, remove_unfinished
 
 
 def test_a_part_has_its_file_whose_name_is_its_own(tmp_path):
@@ -26,11 +26,15 @@ def test_the_runs_trained_last_are_kept(tmp_path):
     assert model_path(tmp_path, "a", "train").is_file()
 
 
-def test_what_the_fits_of_a_run_left_goes_with_its_last(tmp_path):
-    path = model_path(tmp_path, "a", "full")
-    (path.parent / "als-killed").mkdir(parents=True)
-    (path.parent / "als-killed" / "pairs.parquet").write_bytes(b"x")
-    (path.parent / "als-0123.npz").write_bytes(b"x")
-    path.write_bytes(b"x")
-    keep_latest(tmp_path)
-    assert list(path.parent.iterdir()) == [path]
+def test_what_the_fits_of_a_run_left_goes_when_its_stage_is_done(tmp_path):
+    one, other = (model_path(tmp_path, run, "full") for run in "ab")
+    for path in (one, other):
+        (path.parent / "als-killed").mkdir(parents=True)
+        (path.parent / "als-killed" / "pairs.parquet").write_bytes(b"x")
+        for left in ("als-local-0123.npz", "als-local-0123.building"):
+            (path.parent / left).write_bytes(b"x")
+        path.write_bytes(b"x")
+    remove_unfinished(tmp_path, "a")
+    assert list(one.parent.iterdir()) == [one]
+    assert len(list(other.parent.iterdir())) == 4
+    remove_unfinished(tmp_path, "c")

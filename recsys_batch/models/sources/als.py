@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from pydantic import Field
 from scipy import sparse
 
-from recsys_batch.models.als import fit_als, fold_als
+from recsys_batch.models.als import AlsState, fit_als, fold_als
 from recsys_batch.models.sources.interface import (
     FactorScores,
     Floats,
@@ -38,8 +39,23 @@ class AlsSettings(SourceSettings):
     iterations: int = Field(15, ge=1, description="Sweeps over users and items.")
     seed: int = Field(20260101, ge=0, description="Seed of the initial factors.")
 
-    def fit(self, data: SourceData, *, threads: int = 1) -> FactorScores:
-        """Alternate solutions of all users and of all items."""
+    def fit(
+        self,
+        data: SourceData,
+        *,
+        threads: int = 1,
+        start: AlsState | None = None,
+        after_sweep: Callable[[AlsState], None] | None = None,
+    ) -> FactorScores:
+        """Alternate solutions of all users and of all items.
+
+        Parameters
+        ----------
+        data, threads
+            As in `SourceSettings.fit`.
+        start, after_sweep
+            As in `fit_als`.
+        """
         users, items = fit_als(
             data.weights,
             factors=self.factors,
@@ -49,6 +65,8 @@ class AlsSettings(SourceSettings):
             seed=self.seed,
             frequency_exponent=self.frequency_exponent,
             threads=threads,
+            start=start,
+            after_sweep=after_sweep,
         )
         return FactorScores(users, items)
 
