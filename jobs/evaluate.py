@@ -35,16 +35,15 @@ def run(job: Job) -> Decision:
     under = partial(Ranker, policy=job.policy, as_of=day, run_id=run_id, n=list_depth(measured))
     holdout = read_holdout(job.home, run_id=run_id, trained_on=model.trained_on)
     found = backtest(model, holdout, under=under, champion=champion, settings=measured, fit_als=fit)
-    scores = found.scores
     decision = decide(
-        challenger=scores["lists"],
-        popularity=scores[BASELINE],
-        champion=scores.get("champion"),
+        challenger=found.scores["lists"],
+        popularity=found.scores[BASELINE],
+        champion=found.scores.get("champion"),
         settings=settings.gate,
         challenger_recipe=model.recipe.digest(),
         champion_recipe=None if champion is None else champion.digest(),
     )
-    rows = [{**row, c.RUN_ID: run_id} for row in quality_rows(scores)]
+    rows = [{**row, c.RUN_ID: run_id} for row in quality_rows(found.scores)]
     stored = [{name: row[name] for name in TABLES["metrics"].names} for row in rows]
     replace_rows(job.home, "metrics", stored, run_id=run_id)
     parts = breakdown(found, holdout, model.trained_on, settings=measured)
@@ -53,7 +52,7 @@ def run(job: Job) -> Decision:
     reached = {row[c.METRIC]: row[c.VALUE] for row in rows if row[c.MODEL] == "lists"}
     log_metrics(job.home, settings, opened, reached)
     remove_unfinished(job.home, run_id)  # those of the champion
-    job.say("\n".join([quality_table(rows), *rounding_loss(scores)]))
+    job.say("\n".join([quality_table(rows), *rounding_loss(found.scores)]))
     return decision
 
 

@@ -101,6 +101,7 @@ def test_every_type_comes_back_as_from_a_disk(lake: Lake, tmp_path: Path) -> Non
         """transform(sequence(0, id % 4), n -> named_struct('item_id', concat('i', n), 'score',
           float(n / 3), 'source', NULL, 'reason', 'é', 'parts', array(float(0.1), NULL),
           'propensity', NULL, 'probability', float(n))) AS items""",
+        "'2026-01-01' AS ranked_in",
     )
     events = spark.range(9).selectExpr(
         "CAST(IF(id < 3, '2026-01-30', '1969-12-31') AS DATE) AS event_date",

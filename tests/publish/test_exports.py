@@ -29,7 +29,7 @@ LISTED = [
 ]
 FIELDS = ("item_id", "score", "source", "reason", "parts", "propensity", "probability")
 ROWS = [
-    ("p1", user, region, LISTED)
+    ("p1", user, region, LISTED, "p0")
     for user, region in zip(("u1", "u2", "ü"), ("north", "north", None), strict=True)
 ]
 SCHEMA = TABLES["topn_user"].ddl
@@ -82,8 +82,9 @@ def test_readers_without_spark_agree(written):
             "user_key": user,
             "region": region,
             "items": [dict(zip(FIELDS, item, strict=True)) for item in items],
+            "ranked_in": ranked_in,
         }
-        for _, user, region, items in ROWS
+        for _, user, region, items, ranked_in in ROWS
     ]
     assert pq.read_table(written / "topn_user.parquet").to_pylist() == wanted
     assert pl.read_parquet(written / "topn_user.parquet" / "*.parquet").to_dicts() == wanted

@@ -24,11 +24,11 @@ RUN = Run("2026-01-02-abc", dt.date(2026, 1, 2), 4, "events", 100, "config", "co
 MADE = {"recipe": {"factors": 8}, "metrics": {"ndcg@10": 0.25}}
 
 
-def put(lake: Lake, *, first: str = "a", run: Run = RUN) -> None:
+def put(lake: Lake, *, first: str = "a", run: Run = RUN, ranked_in: str = "r") -> None:
     """Three user lists and two fallback lists of a run."""
     popular = ("b", 0.5, "popular", "popular with everyone", [0.5], 1.0, None)
     listed = [(first, 1.5, "als", None, [1.5], 1.0, 0.25), popular]
-    users = [(run.run_id, user, "north", listed) for user in ("u1", "u2", "u3")]
+    users = [(run.run_id, user, "north", listed, ranked_in) for user in ("u1", "u2", "u3")]
     segments = [(run.run_id, "global", None, listed), (run.run_id, "region", "süd", listed)]
     for table, rows in (("topn_user", users), ("topn_segment", segments)):
         frame = lake.spark.createDataFrame(rows, TABLES[table].ddl)
@@ -64,7 +64,7 @@ def test_the_manifest_says_what_it_holds_and_what_it_was_made_from(lake, sealed)
 
 @pytest.mark.spark
 def test_sealing_again_returns_the_same_manifest_and_writes_nothing(lake, sealed):
-    put(lake)  # the same lists, written again
+    put(lake, ranked_in="another")  # the same lists, written again
     version = lake.version("publications")
     assert seal(lake, RUN, recipe={"factors": 9}, metrics={}) == sealed
     assert lake.version("publications") == version

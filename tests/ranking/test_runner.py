@@ -66,6 +66,7 @@ def test_users_on_spark_equal_all_at_once_in_any_partitions(spark, shop, tmp_pat
     whole = user_lists(ranker(shop, 12), rows, Reasons(shop)).to_pylist()
     assert len(whole) == len(USERS)
     found = [row.asDict(recursive=True) for row in ranked.orderBy("user_key").collect()]
+    assert {row.pop("ranked_in") for row in found} == {"run"}
     assert found == whole
     again = frame_digest(on_spark(spark, path, 12).repartition(5))
     assert again == frame_digest(ranked)
