@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from recsys_batch.errors import ConfigError
+from recsys_batch.imports import importing
 from recsys_batch.ingest.batch import sources
 from recsys_batch.ingest.pseudonyms import load_key
 from recsys_batch.ingest.replay import replay
@@ -161,14 +163,25 @@ def _session(
     click.echo(f"seconds: {spent}; in all {sum(seconds.values()):.1f}")
 
 
-def _run_day(job: Job, stages: Iterable[Stage], advance: Callable[[str, float], None]) -> None:
-    for each in stages:
+def _run_day(job: Job, stages: Sequence[Stage], advance: Callable[[str, float], None]) -> None:
+    names = [each.name for each in stages]
+    for place, each in enumerate(stages):
         named = replace(job, progress=_prefixed(job.progress, each.name))
         job.progress(each.name, 0, 0)
         start = time.perf_counter()
-        with timed_stage(named, each.name):
+        beside = _beside(job, each.name, names[place + 1 :])
+        with timed_stage(named, each.name), importing(beside):
             importlib.import_module(f"jobs.{each.name}").run(named)
         advance(each.name, time.perf_counter() - start)
+
+
+def _beside(job: Job, stage: str, later: Sequence[str]) -> list[Callable[[], object]]:
+    """What is made ready for later stages while this one leaves Spark idle."""
+    if stage != "train" or "recommend" not in later:
+        return []
+    from recsys_batch.ranking.runner import wake_workers
+
+    return [partial(wake_workers, job.lake.spark)]
 
 
 def _prefixed(

@@ -80,6 +80,21 @@ def rank_users(
     return lists.withColumn(c.RANKED_IN, F.lit(run_id))
 
 
+def wake_workers(spark: SparkSession) -> None:
+    """Start the workers of `rank_users`, a core each, and let them import what it needs.
+
+    They wait for a minute (Spark's limit): worth it just before ranking.
+    """
+    tasks = spark.sparkContext.defaultParallelism
+
+    def wake(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        import recsys_batch.ranking.runner  # noqa: F401
+
+        yield from batches
+
+    spark.range(0, tasks, 1, tasks).mapInArrow(wake, "id LONG").count()
+
+
 _workers: dict[str, tuple[Ranker, Reasons]] = {}
 
 

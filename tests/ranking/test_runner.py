@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from models.feature_tables import UNTIL
 
@@ -16,7 +18,7 @@ from recsys_batch.ranking.lists import segment_lists, user_lists
 from recsys_batch.ranking.model import RankingModel, fit_model
 from recsys_batch.ranking.policy import Policy
 from recsys_batch.ranking.reasons import Reasons
-from recsys_batch.ranking.runner import rank_users
+from recsys_batch.ranking.runner import rank_users, wake_workers
 from recsys_batch.ranking.stored import model_path
 
 pytestmark = pytest.mark.spark
@@ -84,3 +86,15 @@ def test_lists_fit_the_tables_they_are_written_to(spark, shop, tmp_path):
     assert all(of_segments[field.name].dataType == field.dataType for field in frame.schema)
     assert [row["segment"] for row in frame.collect()] == [None, "north", "süd"]
     assert {len(row["items"]) for row in frame.collect()} == {4}
+
+
+def test_workers_that_were_woken_have_imported_what_they_rank_with(spark):
+    wake_workers(spark)
+
+    def told(batches):
+        name = pa.array(["recsys_batch.ranking.runner" in sys.modules for _ in batches])
+        yield pa.RecordBatch.from_arrays([name], ["imported"])
+
+    tasks = spark.sparkContext.defaultParallelism
+    rows = spark.range(0, tasks, 1, tasks).mapInArrow(told, "imported BOOLEAN").collect()
+    assert [row["imported"] for row in rows] == [True] * tasks
