@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from recsys_batch import columns as c
 from recsys_batch.config import Limits
-from recsys_batch.lake.runs import Run
+from recsys_batch.lake.runs import Run, was_checked
 from recsys_batch.lake.store import Lake
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def run_suspects(
 ) -> DataFrame:
     """The suspect days of a run: of `days`, judged now; of others, as the run before judged them.
 
+    A run whose features are whole has judged them all: it is named by what it sees.
+
     Parameters
     ----------
     events
@@ -74,6 +76,8 @@ def run_suspects(
     """
     from pyspark.sql import functions as F
 
+    if was_checked(lake.home, run, "interactions"):
+        return lake.read("suspects", run_id=run.run_id).drop(c.RUN_ID)
     of_days = F.col(c.EVENT_DATE).isin(*days)
     flagged = suspects(events.where(of_days), limits=limits)
     if before is not None:

@@ -67,6 +67,11 @@ def was_opened(home: Path, run: Run) -> bool:
     return bool(read_rows(home, "runs", run_id=run.run_id, horizon=run.horizon))
 
 
+def was_checked(home: Path, run: Run, table: str) -> bool:
+    """Whether a run's table was checked, which is when it is whole."""
+    return bool(read_rows(home, "validations", run_id=run.run_id, table=table))
+
+
 def run_before(home: Path, run: Run, *, checked: str | None = None) -> Run | None:
     """The latest other run of these settings and this code that saw no more than `run` does.
 

@@ -67,13 +67,15 @@ class Made:
     def run(self, day: dt.date, file: str | None = None) -> Run:
         """Land a file and run a day's stages up to the features."""
         self.shop.land({} if file is None else {f"{day}.csv": file})
-        now = dt.datetime(2026, 4, 1, tzinfo=dt.UTC)
-        lake, landing = self.shop.lake, self.shop.landing
-        job = Job(SETTINGS, lake, landing, day, now, say=self.said.append)
+        job = self.job(day, say=self.said.append)
         for stage in (ingest, validate, tune, features):
             name = stage.__name__.removeprefix("jobs.")
             self.read[name, day] = rows_read(self.shop.spark, partial(stage.run, job))
         return job.open_run()
+
+    def job(self, day: dt.date, *, say: Callable[[str], None]) -> Job:
+        now = dt.datetime(2026, 4, 1, tzinfo=dt.UTC)
+        return Job(SETTINGS, self.shop.lake, self.shop.landing, day, now, say=say)
 
     def features(self) -> dict[str, tuple[str, int]]:
         """Digests of the features of the last run, but for its name."""
@@ -162,3 +164,17 @@ def test_days_with_too_many_events_train_nothing_and_are_reported(
     never.run(TWO_ON, file_of(history))
     assert short.features() == never.features()
     assert all(rows for _, rows in never.features().values())
+
+
+def test_features_made_again_are_the_same_and_no_day_is_judged_twice(short: Made) -> None:
+    lake, said = short.shop.lake, []
+    made, version, written = (
+        short.features(),
+        lake.version("suspects"),
+        lake.version("interactions"),
+    )
+    features.run(short.job(TWO_ON, say=said.append))
+    assert said == [f"suspects: 3 days of 3 users; their {3 * LIMIT + 3} events train nothing"]
+    assert lake.version("suspects") == version
+    assert lake.version("interactions") > written
+    assert short.features() == made
