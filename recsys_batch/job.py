@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import datetime as dt
+import gc
 import getpass
 import os
 import sys
@@ -216,6 +218,8 @@ def opened(
         if far:
             require_s3_jars()
         spark = make_session(settings.spark, more=DISCOVERY if far else None)
+        # A process that ends gives all back: looking it through for cycles first takes a second.
+        atexit.register(gc.freeze)
         yield Job(
             settings=settings,
             lake=Lake(spark, home),
