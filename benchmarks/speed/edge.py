@@ -128,12 +128,7 @@ def http_rows(folder: Path) -> list[Figure]:
     """Measure answers a second and their latency, and the same of a bare callable."""
     home = folder / "home"
     for name in ("p1", "p2"):
-        build_store(
-            store_folder(home, name),
-            entries(name),
-            as_of="2026-01-01",
-            details={},
-        )
+        build_store(store_folder(home, name), entries(name), as_of="2026-01-01", details={})
         promote(home, name, actor="benchmark", at=AT)
     draw = seeded()
     paths = [f"/v1/recommendations/{draw.randrange(USERS)}?n={ASKED}" for _ in range(10_000)]

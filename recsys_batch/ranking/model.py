@@ -188,13 +188,13 @@ def fold_model(
     unchanged
         Users whose factors are taken over; None: all are solved for.
     """
-    new = Fold(known_places(fit.trained_on, trained_on.ids))
+    places = known_places(fit.trained_on, trained_on.ids)
 
     def fold(name: str, settings: SourceSettings) -> FittedSource:
-        of_source = new
+        new = Fold(places)
         if unchanged is not None:
-            of_source = replace(new, earlier=unchanged.sources[name], rows=unchanged.rows)
-        return settings.refold(fit.sources[name], trained_on.data, of_source)
+            new = Fold(places, unchanged.sources[name], unchanged.rows)
+        return settings.refold(fit.sources[name], trained_on.data, new)
 
     folded = {name: fold(name, settings) for name, settings in fit.recipe.sources.items()}
     return replace(fit, trained_on=trained_on, sources=folded)

@@ -17,8 +17,8 @@ from recsys_batch.lake.tables import LIST_ITEM
 
 pytestmark = pytest.mark.spark
 
-LISTS = f"user_key STRING, items ARRAY<{LIST_ITEM}>, ranked_in STRING"
 ITEMS = f"items ARRAY<{LIST_ITEM}>"
+LISTS = f"user_key STRING, {ITEMS}, ranked_in STRING"
 COHORTS = ["a b", "DE", "日本"]  # some are called as regions are
 REGIONS = ["Österreich", "zürich", "Zürich", "日本", "Île-de-France", "a b", "DE", "\U0001f30d"]
 USERS = sorted(hashlib.sha256(bytes([number])).hexdigest() for number in range(25))
